@@ -1,0 +1,114 @@
+"""The one family of errors: each says what happened and what to do about it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ContainerIterError(Exception):
+    """Base of every error raised on purpose.
+
+    Parameters
+    ----------
+    message
+        What happened, in one or a few lines.
+    remedy
+        What the person can do about it.
+
+    Notes
+    -----
+    IPython asks an exception for ``_render_traceback_``: a notebook therefore shows these two lines instead of a
+    traceback, and still counts the cell as failed, so that *Run All* stops.
+    """
+
+    #: Used when the place that raises knows no better remedy.
+    default_remedy: ClassVar[str] = "Run %containeriter doctor to see what is missing."
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy or self.default_remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  -> {self.remedy}"
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self.message}", f"  -> {self.remedy}"]
+
+
+class UsageError(ContainerIterError):
+    """The call itself is wrong: an option, a name, an expression. Correct it and call again."""
+
+    default_remedy = "See %containerize? for the options."
+
+
+class NotFoundError(ContainerIterError):
+    """No such model, version or deployment. List what there is with ``%iterations`` or ``%deployments``."""
+
+    default_remedy = "List what there is with %iterations or %deployments."
+
+
+class CaptureError(ContainerIterError):
+    """The model cannot leave the kernel as it is. The message names the object that is in the way."""
+
+    default_remedy = "Remove what cannot be captured from the model, then run the cell again."
+
+
+class BuildError(ContainerIterError):
+    """The image could not be assembled: usually the disk or the cache directory."""
+
+    default_remedy = "Check free disk space and that the cache directory is writable (%containeriter doctor)."
+
+
+class DamagedLayerError(BuildError):
+    """A layer in the cache no longer has the bytes its digest promises. The session discards and rebuilds it."""
+
+    default_remedy = "Run the cell again: the damaged layer is rebuilt."
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"The cached layer {digest[:19]}… is damaged.")
+        self.digest = digest
+
+
+class EngineError(ContainerIterError):
+    """The engine refused, failed or went away."""
+
+    default_remedy = "Look at the engine's own log, or deploy with --engine sandbox."
+
+
+class EngineUnreachableError(EngineError):
+    """No engine answers where one was expected. Start it or choose another."""
+
+    default_remedy = "Start the engine (for example: systemctl start docker), or deploy with --engine sandbox."
+
+
+class StartError(EngineError):
+    """The container started and ended, or never became ready. The message ends with its last log lines."""
+
+    default_remedy = "Read the log lines above: they are the server's own words."
+
+
+class ParityError(ContainerIterError):
+    """The container predicts something else than the notebook did. The message shows the rows and both values."""
+
+    default_remedy = (
+        "The version that ran before keeps running. Look at code or state the model reads at prediction time."
+    )
+
+
+class HistoryError(ContainerIterError):
+    """The history cannot be read or written. The file is never overwritten."""
+
+    default_remedy = "Move the file aside and run again: a new history is started."
+
+
+class BusyError(ContainerIterError):
+    """Another kernel is containerizing the same name right now."""
+
+    default_remedy = "Wait until it is done, or use another --name."
+
+
+class IterationInterruptedError(ContainerIterError, KeyboardInterrupt):
+    """The person interrupted the kernel. Nothing is left behind and what ran before keeps running."""
+
+    default_remedy = "Run the cell again when you like: finished layers are kept."

@@ -1,0 +1,294 @@
+"""The nouns of the road, as frozen dataclasses. They hold data, never a connection, and import nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["running", "verified", "deployed", "built", "failed", "interrupted"]
+"""State of an iteration; ``deployed`` means that no sample was given, so nothing was proven."""
+
+Parity = Literal["exact", "close", "failed", "nondeterministic"]
+"""Outcome of comparing the container's predictions with the notebook's."""
+
+Role = Literal["base", "environment", "model", "code"]
+"""What a layer holds; layers are stacked in this order, bottom up."""
+
+PHASES = ("think", "run", "capture", "build", "load", "start", "verify")
+"""The phases of an iteration, in order. ``think`` and ``run`` happen before the call, the others within it."""
+
+#: Everything of ours in a container lives below this directory.
+CONTAINER_ROOT = "/opt/containeriter"
+
+
+# --- capture -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed distribution that the model needs, at its exact files.
+
+    ``files`` are pairs of the path below ``site-packages`` in the image and the file on this machine.
+    """
+
+    name: str
+    version: str
+    reason: str
+    files: tuple[tuple[str, Path], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The closure of distributions and shared libraries a model needs, without the base's own.
+
+    ``libraries`` are pairs of a shared object's SONAME and its file on this machine.
+    """
+
+    distributions: tuple[Distribution, ...]
+    libraries: tuple[tuple[str, Path], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was captured from the kernel: immutable, complete, and proven in a clean process.
+
+    Attributes
+    ----------
+    name
+        The model's name.
+    files
+        Small generated files by path below :data:`CONTAINER_ROOT` (the model, ``snapshot.json``), as bytes.
+    code
+        Local modules: pairs of the path below ``code/`` and the file on this machine.
+    environment
+        The distributions and libraries.
+    expected
+        The notebook's own predictions of the sample (any Python value), or None without a sample.
+    sample
+        The sample itself, or None.
+    schema
+        Input and output schema from the sample (the ``signature`` member of ``snapshot.json``), or None.
+    deterministic
+        False where the model's own two predictions of the sample differed in the kernel.
+    model_digest, code_digest, data_digest
+        ``sha256:…`` of the model's files, of the local code, and of the sample's content ("" without a sample).
+    """
+
+    name: str
+    files: Mapping[str, bytes] = field(repr=False)
+    code: tuple[tuple[str, Path], ...]
+    environment: Environment
+    expected: Any = field(repr=False)
+    sample: Any = field(repr=False)
+    schema: Mapping[str, Any] | None
+    deterministic: bool
+    model_digest: str
+    code_digest: str
+    data_digest: str
+
+
+# --- image ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An uncompressed tar in the layer cache. Uncompressed, so its digest is its diff ID as well."""
+
+    digest: str
+    size_bytes: int
+    path: Path
+    role: Role
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An OCI image: layers bottom up, its config and manifest as the exact bytes that the digests are of.
+
+    Terms and formats: OCI Image Format Specification 1.1.
+    """
+
+    reference: str
+    layers: tuple[Layer, ...]
+    config: bytes = field(repr=False)
+    config_digest: str
+    manifest: bytes = field(repr=False)
+    digest: str
+    environment_digest: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """Unpacked size: the sum of the layers, in bytes."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+
+# --- engines -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine says of itself. ``store`` is ``overlay2``, ``containerd``, ``podman`` or ``directory``."""
+
+    engine: str
+    version: str
+    store: str
+    endpoint: str
+    isolation: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """How an image reached the engine: ``present`` (nothing sent), ``partial`` (new layers only) or ``full``."""
+
+    method: Literal["present", "partial", "full"]
+    sent_bytes: int
+    layers_sent: int
+    layers_reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container may use at most. Enforced by cgroups on Docker; see ``docs/engines.md`` for the sandbox."""
+
+    memory_bytes: int = 2 * 1024**3
+    cpus: float | None = None
+    pids: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """How to run an image.
+
+    Attributes
+    ----------
+    name, version, iteration, history
+        Identity, kept by the engine as the labels ``io.containeriter.name``, ``.version``, ``.iteration`` and
+        ``.history`` (the last one is the id of the history that knows this iteration).
+    port
+        Host port on 127.0.0.1, or None for one the engine picks.
+    environment
+        Environment variables of the server (``CONTAINERITER_…``).
+    gpus
+        ``all`` or a count, as for ``docker run --gpus``; None for none.
+    """
+
+    name: str
+    version: int
+    iteration: str
+    history: str
+    limits: Limits = Limits()
+    port: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpus: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of ours as its engine reports it now."""
+
+    id: str
+    name: str
+    version: int
+    iteration: str
+    history: str
+    engine: str
+    image_reference: str
+    image_digest: str
+    running: bool
+    port: int | None
+    started_at: datetime | None
+    exit_code: int | None = None
+    oom_killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a container uses now. ``cpu_percent`` is of one core (200 = two cores busy)."""
+
+    memory_bytes: int
+    memory_limit_bytes: int
+    cpu_percent: float
+
+
+# --- verify --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The container's predictions against the notebook's.
+
+    ``differences`` are readable lines, one for each row that differs (the first few), with both values.
+    """
+
+    parity: Parity
+    max_abs_difference: float | None
+    differences: tuple[str, ...] = ()
+
+
+# --- record --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One iteration: from the end of the previous one to its own verified end. One row of the history.
+
+    Times are UTC; units are in the names. Seconds are None for a phase that did not happen.
+    """
+
+    id: str
+    name: str
+    version: int
+    status: Status
+    started_at: datetime
+    finished_at: datetime | None = None
+    think_seconds: float | None = None
+    run_seconds: float | None = None
+    capture_seconds: float | None = None
+    build_seconds: float | None = None
+    load_seconds: float | None = None
+    start_seconds: float | None = None
+    verify_seconds: float | None = None
+    package_to_verified_seconds: float | None = None
+    cycle_seconds: float | None = None
+    engine: str = ""
+    method: str = ""
+    hot: bool = False
+    image_reference: str = ""
+    image_digest: str = ""
+    image_size_bytes: int | None = None
+    sent_bytes: int | None = None
+    base: str = ""
+    environment_digest: str = ""
+    code_digest: str = ""
+    model_digest: str = ""
+    data_digest: str = ""
+    parity: str = ""
+    max_abs_difference: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    notebook: str = ""
+    user: str = ""
+    host: str = ""
+    error: str = ""
+
+
+ITERATION_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Iteration) if f.name != "id")
+"""The history's columns as users see them, in order."""
+
+
+# --- show ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding of the doctor: what was looked at, how it stands, and what to do where it is not well."""
+
+    topic: str
+    status: Literal["ok", "warning", "error"]
+    message: str
+    remedy: str = ""
