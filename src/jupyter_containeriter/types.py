@@ -31,24 +31,15 @@ CONTAINER_ROOT = "/opt/containeriter"
 class Distribution:
     """An installed distribution that the model needs, at its exact files.
 
-    ``files`` are pairs of the path below ``site-packages`` in the image and the file on this machine.
+    ``files`` are pairs of the path below ``site-packages`` in the image and the file on this machine; ``size_bytes``
+    is their sum.
     """
 
     name: str
     version: str
     reason: str
+    size_bytes: int
     files: tuple[tuple[str, Path], ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The closure of distributions and shared libraries a model needs, without the base's own.
-
-    ``libraries`` are pairs of a shared object's SONAME and its file on this machine.
-    """
-
-    distributions: tuple[Distribution, ...]
-    libraries: tuple[tuple[str, Path], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ class Snapshot:
     code
         Local modules: pairs of the path below ``code/`` and the file on this machine.
     environment
-        The distributions and libraries.
+        The closure of distributions the model needs. (The shared libraries these link to are the image's affair.)
     expected
         The notebook's own predictions of the sample (any Python value), or None without a sample.
     sample
@@ -80,7 +71,7 @@ class Snapshot:
     name: str
     files: Mapping[str, bytes] = field(repr=False)
     code: tuple[tuple[str, Path], ...]
-    environment: Environment
+    environment: tuple[Distribution, ...]
     expected: Any = field(repr=False)
     sample: Any = field(repr=False)
     schema: Mapping[str, Any] | None

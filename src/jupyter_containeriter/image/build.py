@@ -1,0 +1,181 @@
+"""The road from a Snapshot and a base to an Image: choose the layers, then write config and manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jupyter_containeriter.image import elf
+from jupyter_containeriter.image.base import USER_ID, Base
+from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.members import LayerSpec, Member
+from jupyter_containeriter.types import CONTAINER_ROOT, Distribution, Image, Layer, Snapshot
+
+#: A distribution of at least this size gets a layer of its own: a change of a small one never resends a big one, and
+#: images with other small ones share it. Each further layer costs an engine 15 to 90 ms, once.
+OWN_LAYER_BYTES = 20_000_000
+
+_CREATED = "1980-01-02T00:00:00Z"
+_ROOT = CONTAINER_ROOT.lstrip("/")
+_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+
+
+def build(snapshot: Snapshot, base: Base, cache: LayerCache, reference: str) -> Image:
+    """Assemble an image; only layers that are not in the cache are written.
+
+    Parameters
+    ----------
+    snapshot
+        What was captured.
+    base
+        What to build on.
+    cache
+        Where layers are kept.
+    reference
+        Name of the image, for example ``localhost/containeriter/churn:3``. Not part of its digest.
+
+    Raises
+    ------
+    BuildError
+        A captured file is gone, or the cache cannot be written.
+    """
+    environment = [cache.layer(spec) for spec in _environment_specs(snapshot, base, cache)]
+    own = [cache.layer(spec) for spec in _own_specs(snapshot)]
+    layers = (*base.layers, *environment, *own)
+    config = _canonical(_config(snapshot.name, base, layers))
+    manifest = _canonical(_manifest(config, layers))
+    stable = "\n".join(layer.digest for layer in (*base.layers, *environment))
+    return Image(
+        reference=reference,
+        layers=layers,
+        config=config,
+        config_digest=cache.put(config),
+        manifest=manifest,
+        digest=cache.put(manifest),
+        environment_digest="sha256:" + hashlib.sha256(stable.encode()).hexdigest(),
+    )
+
+
+def stored_image(digest: str, reference: str, cache: LayerCache) -> Image | None:
+    """Return an image built earlier, from its manifest in the cache; None where any part of it is gone."""
+    manifest = cache.read(digest)
+    if manifest is None:
+        return None
+    parsed = json.loads(manifest)
+    config_digest = parsed["config"]["digest"]
+    config = cache.read(config_digest)
+    layers = tuple(_stored_layer(descriptor, cache) for descriptor in parsed["layers"])
+    if config is None or not all(layer.path.exists() for layer in layers):
+        return None
+    return Image(reference, layers, config, config_digest, manifest, digest)
+
+
+def _stored_layer(descriptor: dict[str, Any], cache: LayerCache) -> Layer:
+    notes = descriptor["annotations"]
+    path = cache.blob(descriptor["digest"])
+    return Layer(descriptor["digest"], descriptor["size"], path, notes[_ROLE], notes[_COMMENT])
+
+
+# --- layers --------------------------------------------------------------------------------------------------------
+
+
+def _environment_specs(snapshot: Snapshot, base: Base, cache: LayerCache) -> Iterator[LayerSpec]:
+    small: list[Member] = []
+    for distribution in snapshot.environment:
+        members = tuple(_distribution_members(distribution))
+        if distribution.size_bytes >= OWN_LAYER_BYTES:
+            comment = f"{distribution.name} {distribution.version}"
+            yield LayerSpec("environment", comment, members, compile_python=True)
+        else:
+            small += members
+    libraries = _libraries(snapshot.environment, base, cache)
+    yield LayerSpec("environment", "smaller packages and libraries", (*small, *libraries), compile_python=True)
+
+
+def _distribution_members(distribution: Distribution) -> Iterator[Member]:
+    for name, path in distribution.files:
+        yield Member(f"{_ROOT}/site-packages/{name}", path, mode=0o755 if ".so" in name else 0o644)
+
+
+def _libraries(distributions: Iterable[Distribution], base: Base, cache: LayerCache) -> list[Member]:
+    binaries = [path for d in distributions for name, path in d.files if name.endswith(".so") or ".so." in name]
+    key = LayerSpec("environment", "", tuple(Member(str(path), path) for path in binaries)).key()
+    found = cache.memo(
+        f"libraries-{key}-{len(base.libraries)}",
+        lambda: {name: str(path) for name, path in elf.closure(binaries, base.libraries).items()},
+    )
+    return [Member(f"{_ROOT}/lib/{name}", Path(path).resolve(), mode=0o755) for name, path in found.items()]
+
+
+def _own_specs(snapshot: Snapshot) -> Iterator[LayerSpec]:
+    model = {name: data for name, data in snapshot.files.items() if name.startswith("model/")}
+    other = {name: data for name, data in snapshot.files.items() if name not in model}
+    code = [Member(f"{_ROOT}/code/{name}", path) for name, path in snapshot.code]
+    yield LayerSpec("model", "model", tuple(Member(f"{_ROOT}/{name}", data=data) for name, data in model.items()))
+    config = [Member(f"{_ROOT}/{name}", data=data) for name, data in other.items()]
+    yield LayerSpec("code", "code and configuration", (*config, *code), compile_python=bool(code))
+
+
+# --- OCI documents -------------------------------------------------------------------------------------------------
+
+_ROLE = "io.containeriter.role"
+_COMMENT = "io.containeriter.comment"
+
+
+def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """Write the image configuration; it holds no version and no time, so that equal content has an equal digest."""
+    return {
+        "architecture": base.architecture,
+        "os": "linux",
+        "created": _CREATED,
+        "config": {
+            "User": f"{USER_ID}:{USER_ID}",
+            "WorkingDir": "/tmp",  # noqa: S108 (the container's own)
+            "Env": [
+                f"PATH={Path(base.interpreter).parent}",
+                f"LD_LIBRARY_PATH={CONTAINER_ROOT}/python/lib:{CONTAINER_ROOT}/lib",
+                "LANG=C.UTF-8",
+                "HOME=/tmp",
+            ],
+            "Entrypoint": [
+                base.interpreter,
+                "-I",
+                "-S",
+                "-B",
+                f"{CONTAINER_ROOT}/site-packages/containeriter_serving/__main__.py",
+            ],
+            "ExposedPorts": {"8080/tcp": {}},
+            "Labels": {"io.containeriter.name": name, "org.opencontainers.image.title": name},
+        },
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
+        "history": [
+            {"created": _CREATED, "created_by": "jupyter_containeriter", "comment": layer.comment} for layer in layers
+        ],
+    }
+
+
+def _manifest(config: bytes, layers: tuple[Layer, ...]) -> dict[str, Any]:
+    digest = "sha256:" + hashlib.sha256(config).hexdigest()
+    return {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST_TYPE,
+        "config": {"mediaType": _CONFIG_TYPE, "digest": digest, "size": len(config)},
+        "layers": [
+            {
+                "mediaType": _LAYER_TYPE,
+                "digest": layer.digest,
+                "size": layer.size_bytes,
+                "annotations": {_ROLE: layer.role, _COMMENT: layer.comment},
+            }
+            for layer in layers
+        ],
+    }
+
+
+def _canonical(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()

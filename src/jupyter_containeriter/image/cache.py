@@ -1,0 +1,126 @@
+"""The layer cache: blobs by digest, and the keys under which finished layers are found again.
+
+Laid out like the ``blobs`` directory of an OCI image layout, so that a blob's name is its digest. Safe for several
+kernels at once: everything is written to a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jupyter_containeriter.errors import BuildError
+from jupyter_containeriter.image.members import LayerSpec
+from jupyter_containeriter.image.tarball import tar_stream
+from jupyter_containeriter.types import Layer
+
+
+class LayerCache:
+    """A directory of blobs and keys.
+
+    Parameters
+    ----------
+    directory
+        Created on first use.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._blobs = directory / "blobs" / "sha256"
+        self._keys = directory / "keys"
+
+    def layer(self, spec: LayerSpec) -> Layer:
+        """Return the layer of ``spec``, built now or found from an earlier time."""
+        found = self.memo(f"layer-{spec.key()}", lambda: self._write(tar_stream(spec)))
+        path = self.blob(found["digest"])
+        if not path.exists():
+            self._key_path(f"layer-{spec.key()}").unlink(missing_ok=True)
+            return self.layer(spec)
+        return Layer(found["digest"], found["size"], path, spec.role, spec.comment)
+
+    def memo(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what ``compute`` gave under this key before, or compute and keep it."""
+        path = self._key_path(key)
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            found = compute()
+            self._temporary(self._keys, (json.dumps(found).encode(),)).replace(path)
+        return found
+
+    def put(self, content: bytes) -> str:
+        """Keep a small blob (a config, a manifest) and return its digest."""
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        if not self.blob(digest).exists():
+            self._write((content,))
+        return digest
+
+    def read(self, digest: str) -> bytes | None:
+        """Return a small blob, or None where it is missing or damaged."""
+        try:
+            content = self.blob(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content if "sha256:" + hashlib.sha256(content).hexdigest() == digest else None
+
+    def blob(self, digest: str) -> Path:
+        """Return where a blob is, or would be."""
+        return self._blobs / digest.removeprefix("sha256:")
+
+    def discard(self, digest: str) -> None:
+        """Forget a blob, so that it is built again."""
+        self.blob(digest).unlink(missing_ok=True)
+
+    def _key_path(self, key: str) -> Path:
+        return self._keys / f"{key}.json"
+
+    def _write(self, chunks: Iterable[bytes]) -> dict[str, Any]:
+        hasher, size = hashlib.sha256(), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chunks:
+                hasher.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        temporary = self._temporary(self._blobs, hashed())
+        digest = "sha256:" + hasher.hexdigest()
+        temporary.replace(self.blob(digest))
+        return {"digest": digest, "size": size}
+
+    def _temporary(self, directory: Path, chunks: Iterable[bytes]) -> Path:
+        """Write to a new file beside the final one; whatever goes wrong, no part of it stays."""
+        path: Path | None = None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=directory, prefix=".new-")
+            path = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+        except BaseException as error:
+            if path is not None:
+                path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _cache_error(self.directory, error) from error
+            raise
+        return path
+
+
+def _cache_error(directory: Path, error: OSError) -> BuildError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return BuildError(
+            f"No space left for the layer cache in {directory}.",
+            "Free some disk space, or point CONTAINERITER_CACHE_DIR to a larger disk.",
+        )
+    return BuildError(
+        f"The layer cache in {directory} cannot be written: {error}.",
+        "Make the directory writable, or point CONTAINERITER_CACHE_DIR to another one.",
+    )

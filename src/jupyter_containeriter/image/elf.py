@@ -1,0 +1,117 @@
+"""The shared libraries that ELF files need, resolved as the dynamic linker would (``man 8 ld.so``)."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_MAGIC = b"\x7fELF"
+_DEFAULT_DIRECTORIES = (Path("/lib64"), Path("/usr/lib64"), Path("/lib"), Path("/usr/lib"))
+
+
+@dataclass(frozen=True, slots=True)
+class ElfFile:
+    """What the dynamic linker reads of a file: its interpreter, the names it needs, and where it says to look."""
+
+    path: Path
+    interpreter: Path | None
+    needed: tuple[str, ...]
+    search: tuple[Path, ...]
+
+
+def read_elf(path: Path) -> ElfFile | None:
+    """Read a file's dynamic section; None for a file that is no dynamic ELF object."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.dynamic import DynamicSection
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.segments import InterpSegment
+
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            return None
+        try:
+            elf = ELFFile(file)
+            dynamic = next((s for s in elf.iter_sections() if isinstance(s, DynamicSection)), None)
+            if dynamic is None:
+                return None
+            segments = [s for s in elf.iter_segments() if isinstance(s, InterpSegment)]
+            tags = list(dynamic.iter_tags())
+        except ELFError:
+            return None
+        needed = tuple(_values(tags, "needed"))
+        search = _values(tags, "runpath") or _values(tags, "rpath")
+        interpreter = Path(segments[0].get_interp_name()) if segments else None
+    return ElfFile(path, interpreter, needed, tuple(_expand(search, path.parent)))
+
+
+def _values(tags: Iterable[object], kind: str) -> list[str]:
+    return [getattr(tag, kind) for tag in tags if hasattr(tag, kind)]
+
+
+def closure(files: Iterable[Path], known: Iterable[str] = ()) -> dict[str, Path]:
+    """Return the shared libraries that ``files`` need, directly or not, by the name they are looked up under.
+
+    Parameters
+    ----------
+    files
+        Executables, libraries and extension modules; other files are passed over.
+    known
+        Names that are provided already (by the base): neither they nor what only they need is returned.
+
+    Notes
+    -----
+    Libraries found beside the file that needs them (wheels bundle theirs so) travel with that file and are left out.
+    A name that cannot be found is left out too: extension modules may name libraries of an optional back end.
+    """
+    start = {path.resolve() for path in files}
+    own = {path.name for path in start}
+    found: dict[str, Path] = {}
+    queue: list[tuple[ElfFile, tuple[Path, ...]]] = [(elf, ()) for path in start if (elf := read_elf(path))]
+    provided = set(known)
+    while queue:
+        elf, inherited = queue.pop()
+        for name in elf.needed:
+            if name in found or name in provided:
+                continue
+            path = find_library(name, (*elf.search, *inherited))
+            if path is None or name in own or path.resolve() in start:
+                continue
+            found[name] = path
+            if needed := read_elf(path):
+                queue.append((needed, elf.search))
+    return found
+
+
+def find_library(name: str, search: Iterable[Path] = ()) -> Path | None:
+    """Return the file a library name resolves to: ``search`` first, then the linker's cache and default directories."""
+    candidates = [directory / name for directory in search]
+    if name in (cached := _linker_cache()):
+        candidates.append(cached[name])
+    candidates += [directory / name for directory in _DEFAULT_DIRECTORIES]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def _expand(search: Iterable[str], origin: Path) -> list[Path]:
+    entries = [entry for value in search for entry in value.split(":") if entry]
+    return [Path(e.replace("$ORIGIN", str(origin)).replace("${ORIGIN}", str(origin))) for e in entries]
+
+
+@functools.cache
+def _linker_cache() -> dict[str, Path]:
+    """Return what ``ldconfig -p`` lists for this machine's own architecture (its first entry of a name wins)."""
+    for command in ("ldconfig", "/sbin/ldconfig", "/usr/sbin/ldconfig"):
+        try:
+            listed = subprocess.run([command, "-p"], capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        entries = (line.split(" => ") for line in listed.splitlines() if " => " in line)
+        found: dict[str, Path] = {}
+        for left, right in entries:
+            name, _, kind = left.strip().partition(" ")
+            if "x32" not in kind and ("64" in kind or "," not in kind):
+                found.setdefault(name, Path(right.strip()))
+        return found
+    return {}
