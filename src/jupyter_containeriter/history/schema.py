@@ -1,0 +1,163 @@
+"""Tables of the history, format 1.
+
+The columns are written out, not derived from :class:`~jupyter_containeriter.types.Iteration`: files on people's disks
+hold them, so they change only together with :data:`SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from numbers import Integral, Real
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    MetaData,
+    ScalarSelect,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    func,
+    select,
+)
+
+SCHEMA_VERSION = 1
+"""Format of the file; a history with a higher one was written by a newer version of this package."""
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that can always be stored: file names and errors may hold lone surrogates, which are not UTF-8."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Write lone surrogates as escapes."""
+        return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, stored as naive UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say that it is UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class JsonText(TypeDecorator[Mapping[str, Any]]):
+    """A mapping stored as JSON text. Text, because metrics may be NaN, which databases' own JSON types refuse."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str:
+        """Encode, with values that JSON does not know as text."""
+        try:
+            return json.dumps(_jsonable(value or {}))
+        except RecursionError:  # A value that contains itself still has a text.
+            return json.dumps({str(key): str(item) for key, item in (value or {}).items()})
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any]:
+        """Decode."""
+        return json.loads(value) if value else {}
+
+
+def _jsonable(value: Any) -> Any:
+    """Return the nearest value that JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> bool | int | float | str | None:
+    """Return a plain Python value: numbers, also those of NumPy, stay numbers; odd objects become their text."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # numpy.bool_, a tensor of one number
+        return _scalar(value.item())
+    return str(value)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, PlainText, nullable=False)
+
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+iterations = Table(
+    "iterations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    Column("version", Integer, nullable=False),
+    _text("status"),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("think_seconds", Double),
+    Column("run_seconds", Double),
+    Column("capture_seconds", Double),
+    Column("build_seconds", Double),
+    Column("load_seconds", Double),
+    Column("start_seconds", Double),
+    Column("verify_seconds", Double),
+    Column("package_to_verified_seconds", Double),
+    Column("cycle_seconds", Double),
+    _text("engine"),
+    _text("method"),
+    Column("hot", Boolean, nullable=False),
+    _text("image_reference"),
+    _text("image_digest"),
+    Column("image_size_bytes", BigInteger),
+    Column("sent_bytes", BigInteger),
+    _text("base"),
+    _text("environment_digest"),
+    _text("code_digest"),
+    _text("model_digest"),
+    _text("data_digest"),
+    _text("parity"),
+    Column("max_abs_difference", Double),
+    Column("params", JsonText, nullable=False),
+    Column("metrics", JsonText, nullable=False),
+    Column("tags", JsonText, nullable=False),
+    _text("note"),
+    _text("notebook"),
+    _text("user"),
+    _text("host"),
+    _text("error"),
+    UniqueConstraint("name", "version"),
+)
+
+
+def next_version(name: str) -> ScalarSelect[int]:
+    """Return the subquery that is the version after the highest one of this name."""
+    highest = func.max(iterations.c.version)
+    return select(func.coalesce(highest, 0) + 1).where(iterations.c.name == name).scalar_subquery()

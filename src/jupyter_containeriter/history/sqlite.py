@@ -1,0 +1,153 @@
+"""All that is SQLite's own: opening a file without ever harming it, and what its errors mean for a person."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+from sqlite3 import Connection as SQLiteConnection
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, inspect
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
+
+from jupyter_containeriter.errors import HistoryError
+
+from .schema import SCHEMA_VERSION, meta, metadata
+
+_HEADER = b"SQLite format 3\0"
+_BUSY_SECONDS = 5
+_CHECKED_BYTES = 64 * 1024**2
+
+_ASIDE = "Move the file aside (with its -wal and -shm neighbours) and run again: a new history is started."
+_ELSEWHERE = "Make the place writable for you, or choose another place for the history."
+
+#: SQLite's error names, by their beginning: what to say and what to do.
+_EXPLANATIONS = {
+    "SQLITE_FULL": ("The disk is full: the history {path} cannot grow.", "Free disk space, then run the cell again."),
+    "SQLITE_BUSY": (
+        "Another process has been writing to the history {path} for too long.",
+        "Run the cell again; if it stays so, find the process that holds the file.",
+    ),
+    "SQLITE_READONLY": ("The history {path} cannot be written.", _ELSEWHERE),
+    "SQLITE_PERM": ("The history {path} cannot be written.", _ELSEWHERE),
+    "SQLITE_CANTOPEN": ("The history {path} cannot be opened.", _ELSEWHERE),
+    "SQLITE_NOTADB": ("The file {path} is not a history.", _ASIDE),
+    "SQLITE_CORRUPT": ("The history {path} is damaged. It was left as it is.", _ASIDE),
+    "SQLITE_IOERR": ("The disk failed while the history {path} was used.", "Check the disk, then run the cell again."),
+}
+
+
+def open_history(path: Path) -> tuple[Engine, str]:
+    """Open the history at ``path``, created if there is none, and return its engine and its id.
+
+    Raises
+    ------
+    HistoryError
+        The file is damaged, newer, not a history, or cannot be written. It is left as it is.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_header(path)
+    except OSError as error:
+        raise HistoryError(f"The history {path} cannot be opened: {error.strerror}.", _ELSEWHERE) from error
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _set_pragmas)
+    try:
+        return engine, _identify(engine, path)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise explain(error, path) from error
+    except HistoryError:
+        engine.dispose()
+        raise
+
+
+def explain(error: SQLAlchemyError, path: Path) -> HistoryError:
+    """Return what a database error means for the person, with the path and a remedy."""
+    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    for beginning, (message, remedy) in _EXPLANATIONS.items():
+        if name.startswith(beginning):
+            return HistoryError(message.format(path=path), remedy)
+    return HistoryError(f"The history {path} cannot be used: {getattr(error, 'orig', error)}.")
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a file that is no database before SQLite touches it. A missing or empty file will be filled."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        header = file.read(len(_HEADER))
+    if header not in (b"", _HEADER):
+        raise HistoryError(f"The file {path} is not a history.", _ASIDE)
+
+
+def _set_pragmas(connection: SQLiteConnection, _record: Any) -> None:
+    # With a write-ahead log NORMAL cannot damage the file; only a power cut may lose the very last rows.
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _identify(engine: Engine, path: Path) -> str:
+    """Check that this is a sound history of a known format, or make an empty file one; return its id."""
+    # A quick check reads the whole file: worth it while that takes a moment only.
+    if path.exists() and path.stat().st_size <= _CHECKED_BYTES:
+        with engine.connect() as connection:
+            if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                raise _damaged(path)
+    tables = set(inspect(engine).get_table_names())
+    if tables - set(metadata.tables) and meta.name not in tables:
+        raise HistoryError(f"The file {path} is a database of something else.", _ASIDE)
+    values = _read_meta(engine) if meta.name in tables else {}
+    if not values:
+        _create(engine)
+        values = _read_meta(engine)
+    version = values.get("schema_version", "")
+    if not version.isdecimal() or "id" not in values:
+        raise _damaged(path)
+    if int(version) > SCHEMA_VERSION:
+        raise HistoryError(
+            f"The history {path} was written by a newer version (format {version}, known here: {SCHEMA_VERSION}).",
+            "Upgrade jupyter_containeriter, or choose another place for the history.",
+        )
+    return values["id"]
+
+
+def _read_meta(engine: Engine) -> dict[str, str]:
+    with engine.connect() as connection:
+        return {row.key: row.value for row in connection.execute(meta.select())}
+
+
+def _create(engine: Engine) -> None:
+    """Create the tables. Every step may have been done already by another process, or by one that was killed."""
+    _use_write_ahead_log(engine)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+    values = {"schema_version": str(SCHEMA_VERSION), "id": uuid.uuid4().hex}
+    try:
+        with engine.begin() as connection:
+            connection.execute(meta.insert(), [{"key": key, "value": value} for key, value in values.items()])
+    except IntegrityError:
+        return  # Another process was first: its id holds.
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Let readers and the one writer work at the same time. The file remembers it."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError:
+            # For this switch SQLite does not wait by itself while another process creates the same file.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _damaged(path: Path) -> HistoryError:
+    message, remedy = _EXPLANATIONS["SQLITE_CORRUPT"]
+    return HistoryError(message.format(path=path), remedy)
