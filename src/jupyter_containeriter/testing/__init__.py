@@ -1,0 +1,1 @@
+"""Working stand-ins for tests: an engine in memory, and small valid images."""
