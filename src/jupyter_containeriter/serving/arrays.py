@@ -1,0 +1,133 @@
+"""numpy arrays as tensors. Imported only where a value or a schema needs numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .tensors import (
+    Tensor,
+    WireError,
+    elements,
+    float_word,
+    make_tensor,
+    object_data,
+    object_values,
+    parameters_of,
+    read_tensor,
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Column = dict[str, Any]
+
+_NAT = np.iinfo(np.int64).min
+
+
+def describe_dtype(dtype: np.dtype[Any], where: str) -> Column:
+    """Return ``{"dtype", "datatype"}`` of a numpy dtype, or raise :class:`WireError` if it cannot be carried."""
+    kind = dtype.kind
+    if kind == "b":
+        datatype = "BOOL"
+    elif kind in "iu":
+        datatype = f"{'U' if kind == 'u' else ''}INT{8 * dtype.itemsize}"
+    elif kind == "f" and dtype.itemsize <= 8:
+        datatype = f"FP{8 * dtype.itemsize}"
+    elif kind in "UO" or (kind == "M" and dtype != np.dtype("M8")):
+        datatype = "BYTES"
+    elif kind == "m" and dtype != np.dtype("m8"):
+        datatype = "INT64"
+    else:
+        raise WireError(f"{where}: cannot carry the dtype {dtype}; convert it to numbers, strings or dates")
+    # The name says the same on every machine; byte order and the width of strings are only in the other form.
+    return {"dtype": dtype.name if dtype.isnative and kind != "U" else dtype.str, "datatype": datatype}
+
+
+def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:
+    """Return the data and parameters of a one-dimensional array."""
+    kind = array.dtype.kind
+    if kind == "O":
+        return object_data(array.tolist(), where)
+    if kind == "M":
+        missing = np.isnat(array)
+        texts = np.datetime_as_string(array).tolist()
+        return [None if gone else text for text, gone in zip(texts, missing.tolist(), strict=True)], {}
+    if kind == "m":
+        counts = array.astype(array.dtype.newbyteorder("=")).view(np.int64).tolist()
+        return [None if count == _NAT else count for count in counts], {}
+    data = array.tolist()
+    if kind == "f" and not np.isfinite(array).all():
+        data = [float_word(number) for number in data]
+    return data, {}
+
+
+def from_data(name: str, data: list[Any], column: Column, parameters: dict[str, Any]) -> Array:
+    """Return the one-dimensional array of checked data."""
+    dtype = np.dtype(column["dtype"])
+    if dtype.kind == "O":
+        return np.fromiter(object_values(name, data, parameters), dtype=object, count=len(data))
+    values = elements(name, column["datatype"], data, nulls=dtype.kind in "Mm")
+    if dtype.kind == "U":
+        array = np.array(values, dtype=str)
+        # A later text may be longer than the sample's: it is kept, never cut.
+        return array.astype(dtype) if array.dtype.itemsize <= dtype.itemsize else array
+    if dtype.kind == "m":
+        return np.array([_NAT if count is None else count for count in values], dtype=np.int64).view(dtype)
+    if dtype.kind == "M":
+        return _dates(name, values, dtype)
+    return np.array(values, dtype=dtype)
+
+
+def _dates(name: str, values: list[Any], dtype: np.dtype[Any]) -> Array:
+    try:
+        return np.array(["NaT" if text is None else text for text in values], dtype=dtype)
+    except ValueError as error:
+        raise WireError(f"{name}: expected ISO 8601 dates for {dtype}: {error}") from None
+
+
+def infer_array(value: Array, name: str) -> dict[str, Any]:
+    """Return the schema of an array."""
+    shape = [-1, *value.shape[1:]] if value.ndim else []
+    return {"kind": "ndarray", "name": name, **describe_dtype(value.dtype, name), "shape": shape}
+
+
+def encode_array(value: Array, schema: dict[str, Any], *, cast: bool) -> Tensor:
+    """Return the tensor of an array that fits the schema."""
+    name = schema["name"]
+    if not _same_shape(value.shape, schema["shape"]):
+        raise WireError(f"{name}: expected shape {schema['shape']}, got {list(value.shape)}")
+    if not same_dtype(describe_dtype(value.dtype, name), schema):
+        if not cast:
+            raise WireError(f"{name}: expected dtype {schema['dtype']}, got {value.dtype}")
+        value = _convert(value, np.dtype(schema["dtype"]), name)
+    data, parameters = to_data(value.ravel(), name)
+    return make_tensor(name, value.shape, schema["datatype"], data, parameters)
+
+
+def decode_array(tensor: Tensor, schema: dict[str, Any]) -> Array:
+    """Return the array of a tensor."""
+    shape, data = read_tensor(tensor, schema["datatype"])
+    if not _same_shape(shape, schema["shape"]):
+        raise WireError(f"{schema['name']}: expected shape {schema['shape']}, got {shape}")
+    return from_data(schema["name"], data, schema, parameters_of(tensor)).reshape(shape)
+
+
+def same_dtype(actual: Column, wanted: Column) -> bool:
+    """Tell whether two descriptions are of one dtype; strings may have any width."""
+    dtypes = str(actual["dtype"]), str(wanted["dtype"])
+    return dtypes[0] == dtypes[1] or all(dtype.startswith(("<U", ">U")) for dtype in dtypes)
+
+
+def _same_shape(shape: Any, wanted: list[int]) -> bool:
+    return len(shape) == len(wanted) and all(size in (-1, actual) for actual, size in zip(shape, wanted, strict=True))
+
+
+def _convert(value: Array, dtype: np.dtype[Any], name: str) -> Array:
+    if value.dtype.kind in "biuf" and dtype.kind in "iuf":
+        with np.errstate(all="ignore"):
+            converted = value.astype(dtype)
+        if np.can_cast(value.dtype, dtype) or np.array_equal(converted, value):
+            return converted
+    elif value.dtype.kind in "UO" and dtype.kind in "UO" and all(type(text) is str for text in value.ravel().tolist()):
+        return value.astype(str if dtype.kind == "U" else object)
+    raise WireError(f"{name}: expected dtype {dtype}, got {value.dtype}, which cannot be converted without loss")

@@ -1,0 +1,309 @@
+"""Tensors of the Open Inference Protocol v2 in their JSON form: what every value is made of on the wire.
+
+JSON has no NaN and no infinities. Among the data of a floating-point tensor they are the strings ``"NaN"``,
+``"Infinity"`` and ``"-Infinity"``; on input ``null`` is read as NaN too. A BYTES tensor whose parameters say
+``content_type: json`` carries JSON text, in which the tags of :data:`TAGS` stand for what JSON lacks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+Tensor = dict[str, Any]
+
+FLOATS = frozenset({"FP16", "FP32", "FP64"})
+
+#: Every integer datatype with its smallest and largest value.
+INTEGERS = {
+    **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+}
+
+#: Objects of one of these keys in JSON text stand for a Python tuple, and for a float that JSON cannot write.
+TAGS = frozenset({"$tuple", "$float"})
+
+JSON_CONTENT = {"content_type": "json"}
+
+_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class WireError(ValueError):
+    """A value that cannot be carried, or tensors that are not what the schema says. The message names the field."""
+
+
+def make_tensor(
+    name: str, shape: Iterable[int], datatype: str, data: list[Any], parameters: dict[str, Any] | None = None
+) -> Tensor:
+    """Put a tensor together; empty parameters are left out."""
+    tensor: Tensor = {"name": name, "shape": list(shape), "datatype": datatype, "data": data}
+    if parameters:
+        tensor["parameters"] = parameters
+    return tensor
+
+
+def by_name(tensors: Any, field: str = "inputs") -> dict[str, Tensor]:
+    """Index tensors by name, refusing whatever is not a list of uniquely named tensors."""
+    if not isinstance(tensors, list):
+        raise WireError(f"{field}: expected a list of tensors, got {type_name(tensors)}")
+    named: dict[str, Tensor] = {}
+    for position, tensor in enumerate(tensors):
+        name = tensor.get("name") if isinstance(tensor, dict) else None
+        if not isinstance(name, str):
+            raise WireError(f"{field}[{position}]: expected a tensor object with a name")
+        if name in named:
+            raise WireError(f"{name}: given twice")
+        named[name] = tensor
+    return named
+
+
+def read_tensor(tensor: Tensor, datatype: str) -> tuple[list[int], list[Any]]:
+    """Check a tensor's envelope.
+
+    Parameters
+    ----------
+    tensor
+        A tensor with a name; its data may be flat or nested like its shape.
+    datatype
+        The datatype it must have.
+
+    Returns
+    -------
+    shape, data
+        The data flat, in row-major order, its elements still unchecked.
+
+    Raises
+    ------
+    WireError
+        If datatype, shape or number of elements are not what they should be. Correct the tensor it names.
+    """
+    name, shape, data = tensor["name"], tensor.get("shape"), tensor.get("data")
+    if tensor.get("datatype") != datatype:
+        raise WireError(f"{name}: expected datatype {datatype}, got {tensor.get('datatype')!r}")
+    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
+        raise WireError(f"{name}: expected a shape of non-negative integers, got {shape!r}")
+    if not isinstance(data, list):
+        raise WireError(f"{name}: expected data to be a list, got {type_name(data)}")
+    if data and isinstance(data[0], list):
+        nested, data = flatten(data, name)
+        if nested != shape:
+            raise WireError(f"{name}: expected nested data of shape {shape}, got {nested}")
+    if len(data) != math.prod(shape):
+        raise WireError(f"{name}: shape {shape} needs {math.prod(shape)} elements, got {len(data)}")
+    return shape, data
+
+
+def parameters_of(tensor: Tensor) -> dict[str, Any]:
+    """Return a tensor's parameters, which must be an object if there are any."""
+    parameters = tensor.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise WireError(f"{tensor['name']}: expected parameters to be an object, got {type_name(parameters)}")
+    return parameters
+
+
+def flatten(data: list[Any], name: str) -> tuple[list[int], list[Any]]:
+    """Return the shape and the elements of a rectangular nested list."""
+    shape = [len(data)]
+    while data and isinstance(data[0], list):
+        width = len(data[0])
+        if any(not isinstance(row, list) or len(row) != width for row in data):
+            raise WireError(f"{name}: expected rows of equal length")
+        shape.append(width)
+        data = [element for row in data for element in row]
+    return shape, data
+
+
+def nest(shape: list[int], data: list[Any]) -> Any:
+    """Undo :func:`flatten`; an empty shape gives the one element itself."""
+    if not shape:
+        return data[0]
+    for width in reversed(shape[1:]):
+        rows = len(data) // width if width else math.prod(shape[:-1])
+        data = [data[row * width : (row + 1) * width] for row in range(rows)]
+    return data
+
+
+def elements(name: str, datatype: str, data: list[Any], *, nulls: bool = False) -> list[Any]:
+    """Check the elements of a tensor and return them as Python values of its datatype.
+
+    Parameters
+    ----------
+    name
+        Of the tensor, for the message.
+    datatype
+        What the elements must be.
+    data
+        The flat elements as JSON gave them.
+    nulls
+        Keep ``null`` as None; otherwise it is NaN in a floating-point tensor and refused in any other.
+
+    Raises
+    ------
+    WireError
+        If an element is of another type or out of range. The message says which one.
+    """
+    if datatype in FLOATS:
+        return _floats(name, datatype, data, nulls=nulls)
+    if datatype in INTEGERS:
+        return _integers(name, datatype, data, nulls=nulls)
+    wanted = bool if datatype == "BOOL" else str
+    if set(map(type, data)) <= {wanted}:
+        return data
+    for position, element in enumerate(data):
+        if type(element) is not wanted and not (nulls and element is None):
+            _refuse(name, datatype, position, element)
+    return data
+
+
+def _integers(name: str, datatype: str, data: list[Any], *, nulls: bool) -> list[Any]:
+    low, high = INTEGERS[datatype]
+    if set(map(type, data)) <= {int} and (not data or (min(data) >= low and max(data) <= high)):
+        return data
+    checked: list[Any] = []
+    for position, element in enumerate(data):
+        # Clients that know only one kind of number write 3 as 3.0.
+        number = int(element) if type(element) is float and element.is_integer() else element
+        if not (nulls and number is None) and (type(number) is not int or not low <= number <= high):
+            _refuse(name, datatype, position, element)
+        checked.append(number)
+    return checked
+
+
+def _floats(name: str, datatype: str, data: list[Any], *, nulls: bool) -> list[Any]:
+    if set(map(type, data)) <= {float}:
+        return data
+    checked: list[Any] = []
+    for position, element in enumerate(data):
+        if type(element) is float:
+            checked.append(element)
+        elif type(element) is int and abs(element) < 2**1024:
+            checked.append(float(element))
+        elif element is None:
+            checked.append(None if nulls else math.nan)
+        elif isinstance(element, str) and element in _WORDS:
+            checked.append(_WORDS[element])
+        else:
+            _refuse(name, datatype, position, element)
+    return checked
+
+
+_EXPECTED = {"BYTES": "a string", "BOOL": "true or false"}
+
+
+def _refuse(name: str, datatype: str, position: int, element: Any) -> NoReturn:
+    expected = _EXPECTED.get(datatype, "a number")
+    if datatype in INTEGERS:
+        expected = "an integer from {} to {}".format(*INTEGERS[datatype])
+    shown = json.dumps(element)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    raise WireError(f"{name}: expected {expected} at element {position} ({datatype}), got {shown}")
+
+
+def float_word(number: float) -> float | str:
+    """Return a float as JSON can carry it."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def object_data(values: list[Any], where: str) -> tuple[list[Any], dict[str, Any]]:
+    """Return data and parameters of a BYTES tensor for arbitrary Python objects.
+
+    Strings go as they are, with ``null`` where one is missing; the parameter ``missing`` says what stood there if it
+    was not None. Anything else goes as one JSON text for each element.
+    """
+    markers = {_missing_marker(value) for value in values if type(value) is not str}
+    if not markers:
+        return values, {}
+    if len(markers) == 1 and "" not in markers:
+        marker = markers.pop()
+        data = [value if type(value) is str else None for value in values]
+        return data, {} if marker == "none" else {"missing": marker}
+    return [to_json(value, f"{where}, element {position}") for position, value in enumerate(values)], JSON_CONTENT
+
+
+def object_values(name: str, data: list[Any], parameters: dict[str, Any]) -> list[Any]:
+    """Undo :func:`object_data`."""
+    if parameters.get("content_type") == "json":
+        return [from_json(text, name) for text in elements(name, "BYTES", data)]
+    marker = parameters.get("missing", "none")
+    if marker not in ("none", "nan", "na"):
+        raise WireError(f"{name}: expected the parameter missing to be none, nan or na, got {marker!r}")
+    missing: Any = math.nan if marker == "nan" else None
+    if marker == "na":
+        import pandas as pd
+
+        missing = pd.NA
+    return [missing if value is None else value for value in elements(name, "BYTES", data, nulls=True)]
+
+
+def _missing_marker(value: Any) -> str:
+    if value is None:
+        return "none"
+    if type(value) is float and math.isnan(value):
+        return "nan"
+    # pandas may be absent, so its NA is known by name.
+    return "na" if type(value).__name__ == "NAType" else ""
+
+
+def to_json(value: Any, where: str) -> str:
+    """Write a value as strict JSON text, with tags for tuples and for floats that JSON lacks.
+
+    numpy scalars inside become Python's own.
+
+    Raises
+    ------
+    WireError
+        If the value holds anything else. The message gives the path to it.
+    """
+    return json.dumps(_tagged(value, where, ()), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: Any, name: str) -> Any:
+    """Undo :func:`to_json`."""
+    try:
+        return json.loads(text, object_hook=_untagged)
+    except (TypeError, ValueError) as error:
+        raise WireError(f"{name}: expected JSON text: {error}") from None
+
+
+def _tagged(value: Any, where: str, path: tuple[Any, ...]) -> Any:
+    kind = type(value)
+    if value is None or kind in (bool, int, str):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": float_word(value)}
+    if kind is list:
+        return [_tagged(item, where, (*path, position)) for position, item in enumerate(value)]
+    if kind is tuple:
+        return {"$tuple": [_tagged(item, where, (*path, position)) for position, item in enumerate(value)]}
+    if kind is dict and all(type(key) is str for key in value) and not (len(value) == 1 and TAGS & value.keys()):
+        return {key: _tagged(item, where, (*path, key)) for key, item in value.items()}
+    if is_numpy_scalar(value) and type(value.item()) in (bool, int, float, str):
+        return _tagged(value.item(), where, path)
+    place = where + "".join(f"[{step!r}]" for step in path)
+    hint = " with keys other than plain strings" if kind is dict else ""
+    raise WireError(f"{place}: cannot carry a {type_name(value)}{hint}")
+
+
+def _untagged(item: dict[str, Any]) -> Any:
+    if len(item) == 1:
+        if "$tuple" in item:
+            return tuple(item["$tuple"])
+        if "$float" in item:
+            return _WORDS[item["$float"]]
+    return item
+
+
+def is_numpy_scalar(value: Any) -> bool:
+    """Tell numpy's scalars from other values without importing numpy."""
+    kind = type(value)
+    return kind.__module__ == "numpy" and kind.__name__ != "ndarray" and hasattr(value, "dtype")
+
+
+def type_name(value: Any) -> str:
+    """Name a value's type as a person would: built-in types without their module."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
