@@ -108,8 +108,8 @@ def test_begin_refuses_unknown_fields(history: History) -> None:
 def test_update_writes_every_field(history: History) -> None:
     """An update writes every field, and all of them are read back as they were."""
     begun = begin(history)
-    seconds = {field.name: 1.25 for field in fields(Iteration) if field.name.endswith("_seconds")}
-    texts = {field.name: f"a {field.name}" for field in fields(Iteration) if field.default == ""}
+    seconds: dict[str, Any] = {field.name: 1.25 for field in fields(Iteration) if field.name.endswith("_seconds")}
+    texts: dict[str, Any] = {field.name: f"a {field.name}" for field in fields(Iteration) if field.default == ""}
     done = replace(
         begun,
         status="verified",
