@@ -1,0 +1,1 @@
+"""A namespace (a plain dict) becomes a Snapshot: model, environment closure, local code, sample. No IPython here."""

@@ -1,0 +1,1 @@
+"""Engines load images and run containers; they speak only our types."""

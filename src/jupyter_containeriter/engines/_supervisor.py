@@ -1,7 +1,8 @@
 """Runs one sandboxed server and outlives the kernel: holds its limits, notes how it ended. A script of its own.
 
-Reads a JSON file with ``command``, ``environment``, ``memory_bytes``, ``cpus`` and ``pids``; appends what the server
-writes to ``log``; writes ``result.json`` when it ends. It polls, because cgroups need rights a user rarely has.
+Reads ``spec.json``: ``command``, ``environment``, ``wrapped`` (by bubblewrap), ``memory_bytes``, ``cpus``, ``pids``.
+Appends what the server writes to ``log`` and writes ``result.json`` when it ends. It polls, because cgroups need
+rights a user rarely has.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
@@ -50,14 +52,33 @@ def _signal_all(pids: list[int], number: signal.Signals) -> None:
             continue
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the innermost process first, so that the server drains; then whatever is left."""
-    pids = descendants(process.pid) or [process.pid]
-    _signal_all(pids[-1:], signal.SIGTERM)
+def _stop(process: "subprocess.Popen[bytes]", *, wrapped: bool) -> None:
+    """Ask the server to drain, then end whatever is left."""
+    # A wrapper that is told to end takes its server with it at once, so only what it wraps is told.
+    _signal_all([*descendants(process.pid), *(() if wrapped else (process.pid,))], signal.SIGTERM)
     try:
         process.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        _signal_all([*pids, process.pid], signal.SIGKILL)
+        _kill(process)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    _signal_all([*descendants(process.pid), process.pid], signal.SIGKILL)
+    process.wait()
+
+
+def _watch(process: "subprocess.Popen[bytes]", spec: dict[str, Any], stopping: list[int]) -> bool:
+    """Wait until the server ends, or end it; return whether it used more memory than allowed."""
+    while process.poll() is None:
+        memory, threads = usage([process.pid, *descendants(process.pid)])
+        too_much = memory > int(spec["memory_bytes"])
+        if too_much or threads > spec["pids"]:
+            _kill(process)
+            return too_much
+        if stopping:
+            _stop(process, wrapped=spec["wrapped"])
+        time.sleep(_POLL_SECONDS)
+    return False
 
 
 def supervise(directory: Path) -> None:
@@ -67,22 +88,13 @@ def supervise(directory: Path) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(1, round(spec["cpus"]))])
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
-    ended = ""
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen(
             spec["command"], env=spec["environment"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
         )
-        while process.poll() is None:
-            memory, threads = usage(descendants(process.pid))
-            ended = "memory" if memory > spec["memory_bytes"] else "pids" if threads > spec["pids"] else ""
-            if ended:
-                _signal_all([*descendants(process.pid), process.pid], signal.SIGKILL)
-            elif stopping:
-                _stop(process)
-            time.sleep(_POLL_SECONDS)
-    result = {"exit_code": process.returncode, "oom_killed": ended == "memory"}
+        oom_killed = _watch(process, spec, stopping)
     temporary = directory / "result.new"
-    temporary.write_text(json.dumps(result))
+    temporary.write_text(json.dumps({"exit_code": process.returncode, "oom_killed": oom_killed}))
     temporary.rename(directory / "result.json")
 
 

@@ -118,7 +118,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 def _is_left_out(file: Path) -> bool:
     module = file.name.partition(".")[0]
-    return file.suffix in {".a", ".o", ".exe"} or module == "_tkinter" or "test" in module and file.suffix == ".so"
+    return file.suffix in {".a", ".o", ".exe"} or module == "_tkinter" or ("test" in module and file.suffix == ".so")
 
 
 def _libraries(interpreter: Path, members: tuple[Member, ...]) -> dict[str, object]:
@@ -136,7 +136,7 @@ def _libraries(interpreter: Path, members: tuple[Member, ...]) -> dict[str, obje
 
 
 def _binary(name: str, source: Path) -> Member:
-    return Member(name.lstrip("/"), source.resolve(), mode=0o755, replace=_neutral())
+    return Member(name.lstrip("/"), source.resolve(), mode=0o755, replace=_neutral(), strip=True)
 
 
 def _neutral() -> tuple[bytes, bytes] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,38 @@ def find_library(name: str, search: Iterable[Path] = ()) -> Path | None:
         candidates.append(cached[name])
     candidates += [directory / name for directory in _DEFAULT_DIRECTORIES]
     return next((path for path in candidates if path.exists()), None)
+
+
+def without_debug(content: bytes) -> bytes:
+    """Leave out what the dynamic linker never reads (debug information, the static symbol table), as ``strip`` does.
+
+    Only where that is simple and safe: little-endian 64-bit files whose loaded sections all come first and which end
+    with their section headers. Others are returned as they are.
+    """
+    if content[:6] != _MAGIC + b"\x02\x01":
+        return content
+    offset, size, count, names = struct.unpack_from("<40xQ10xHHH", content)
+    if size != _SECTION.size or offset + size * count != len(content):
+        return content
+    sections = [_SECTION.unpack_from(content, offset + size * index) for index in range(count)]
+    kept = [section for section in sections if section[_TYPE] == 0 or section[_FLAGS] & _SHF_ALLOC]
+    if not kept or kept != sections[: len(kept)]:
+        return content
+    end = max(section[_OFFSET] + section[_SIZE] for section in kept if section[_TYPE] != _SHT_NOBITS)
+    table = sections[names]
+    strings = content[table[_OFFSET] : table[_OFFSET] + table[_SIZE]]
+    moved = (*table[:_OFFSET], end, *table[_OFFSET + 1 :])
+    padding = bytes(-(end + len(strings)) % 8)
+    header = bytearray(content[:end])
+    struct.pack_into("<Q", header, 40, end + len(strings) + len(padding))
+    struct.pack_into("<HH", header, 60, len(kept) + 1, len(kept))
+    return bytes(header) + strings + padding + b"".join(_SECTION.pack(*section) for section in (*kept, moved))
+
+
+#: ``Elf64_Shdr`` (``man 5 elf``): name, type, flags, address, offset, size, link, info, alignment, entry size.
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_TYPE, _FLAGS, _OFFSET, _SIZE = 1, 2, 4, 5
+_SHF_ALLOC, _SHT_NOBITS = 2, 8
 
 
 def _expand(search: Iterable[str], origin: Path) -> list[Path]:

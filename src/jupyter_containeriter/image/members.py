@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_containeriter.errors import BuildError
+from jupyter_containeriter.image.elf import without_debug
 from jupyter_containeriter.types import Role
 
 #: Part of every cache key: raise it when the same members would yield other bytes.
@@ -23,7 +24,7 @@ class Member:
     """One file of a layer, or an empty directory where ``name`` ends with a slash.
 
     A file has either ``source`` (a file on this machine) or ``data`` (its bytes). ``replace`` rewrites bytes of the
-    source, old to new, so that paths of this machine stay on this machine.
+    source, old to new, so that paths of this machine stay on this machine; ``strip`` leaves out debug information.
     """
 
     name: str
@@ -31,17 +32,20 @@ class Member:
     data: bytes = field(default=b"", repr=False)
     mode: int = 0o644
     replace: tuple[bytes, bytes] | None = None
+    strip: bool = False
 
     def read(self) -> bytes:
         """Return the bytes that go into the image."""
         if self.source is None:
             return self.data
         content = self.source.read_bytes()
-        return relocate(content, *self.replace) if self.replace else content
+        if self.replace:
+            content = relocate(content, *self.replace)
+        return without_debug(content) if self.strip else content
 
     def stream(self) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Yield one pair of size and chunks; a plain file is never held in memory as a whole."""
-        if self.source is None or self.replace:
+        if self.source is None or self.replace or self.strip:
             content = self.read()
             yield len(content), iter((content,))
             return
@@ -62,7 +66,7 @@ class Member:
                 "Reinstall the package it belongs to (pip install --force-reinstall), then run the cell again.",
             ) from error
         replaced = [part.hex() for part in self.replace] if self.replace else []
-        return [*identity, str(self.source), status.st_size, status.st_mtime_ns, status.st_ino, replaced]
+        return [*identity, self.strip, str(self.source), status.st_size, status.st_mtime_ns, status.st_ino, replaced]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +88,11 @@ class LayerSpec:
 def relocate(content: bytes, old: bytes, new: bytes) -> bytes:
     """Replace the prefix ``old`` in text or binary.
 
-    In a binary the C string that holds the prefix keeps its length, padded with NUL bytes as conda does it; a longer
-    ``new`` is cut to fit there, which only ever affects a fallback path that is never looked up.
+    In a binary nothing may move, and the linker lets one string be the tail of another ("3.11.7" of a path that ends
+    so): there the stand-in has the length and the last component of ``old``. No code depends on it: the interpreter
+    finds its prefix from where it is.
     """
-    if old not in content:
-        return content
     if b"\0" not in content:
         return content.replace(old, new)
-    first, *rest = content.split(old)
-    result = bytearray(first)
-    for part in rest:
-        end = part.find(b"\0")
-        end = len(part) if end < 0 else end
-        room = len(old) + end
-        result += (new + part[:end])[:room].ljust(room, b"\0") + part[end:]
-    return bytes(result)
+    head, slash, tail = old.rpartition(b"/")
+    return content.replace(old, new[: len(head)].ljust(len(head), b"_") + slash + tail)

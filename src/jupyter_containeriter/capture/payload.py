@@ -1,0 +1,117 @@
+"""Pickle a model so that equal models give equal bytes, and note every module the pickle refers to."""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+import io
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+from typing import Any
+
+import cloudpickle
+
+from jupyter_containeriter.errors import CaptureError
+
+#: Code from notebook cells carries a file name with the kernel's process id; it must not make two runs differ.
+_NOTEBOOK = "<notebook>"
+
+#: How deep the object that cannot be pickled is searched for.
+_SEARCH_DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A pickled object.
+
+    ``modules`` are the modules it refers to; ``code_digest`` is of the code it carries by value (notebook functions
+    and classes), "" where there is none.
+    """
+
+    data: bytes
+    modules: frozenset[str]
+    code_digest: str
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of the bytes."""
+        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+
+
+def pickle_object(value: Any, name: str) -> Payload:
+    """Pickle ``value``; functions and classes of the notebook travel by value (cloudpickle).
+
+    Raises
+    ------
+    CaptureError
+        Something inside cannot be pickled: the message names its attribute path, starting with ``name``.
+    """
+    buffer = io.BytesIO()
+    pickler = _Tracer(buffer)
+    try:
+        pickler.dump(value)
+    except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, ValueError, RecursionError) as error:
+        path, culprit = _locate(value, name, 0)
+        kind = f"{type(culprit).__module__}.{type(culprit).__qualname__}".removeprefix("builtins.")
+        raise CaptureError(
+            f"{path} cannot leave the kernel: it is a {kind} ({error}).",
+            f"Set {path} to None, or create it when it is first used, then run the cell again.",
+        ) from error
+    code = "sha256:" + pickler.code.hexdigest() if pickler.has_code else ""
+    return Payload(buffer.getvalue(), frozenset(pickler.modules), code)
+
+
+class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.modules: set[str] = set()
+        self.code = hashlib.sha256()
+        self.has_code = False
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, CodeType):
+            return self._reduce_code(obj)
+        module = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
+        self.modules.update(name for name in (module, type(obj).__module__) if isinstance(name, str))
+        reduced = super().reducer_override(obj)
+        if isinstance(reduced, tuple) and getattr(reduced[0], "__name__", "") == "_make_skeleton_class":
+            return self._untracked(reduced)
+        return reduced
+
+    def _reduce_code(self, code: CodeType) -> Any:
+        self.has_code = True
+        self.code.update(code.co_code + repr((code.co_name, code.co_names, code.co_varnames)).encode())
+        self.code.update(repr([c for c in code.co_consts if not isinstance(c, (CodeType, frozenset))]).encode())
+        self.modules.update(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
+        return self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
+
+    def _untracked(self, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Drop cloudpickle's random class id: it would make every pickle of a notebook class different."""
+        make, arguments, *rest = reduced
+        *kept, _tracker_id, extra = arguments
+        return (make, (*kept, None, extra), *rest)
+
+
+def _locate(value: Any, path: str, depth: int) -> tuple[str, Any]:
+    """Follow the first child that cannot be pickled, down to one whose own children all can."""
+    if depth < _SEARCH_DEPTH:
+        for step, child in _children(value):
+            try:
+                cloudpickle.dumps(child)
+            except Exception:  # noqa: BLE001 (any failure marks the way)
+                return _locate(child, path + step, depth + 1)
+    return path, value
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", child) for key, child in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"[{position}]", child) for position, child in enumerate(value))
+    elif hasattr(value, "__closure__") and value.__closure__:
+        names = value.__code__.co_freevars
+        yield from ((f".<closure {n}>", cell.cell_contents) for n, cell in zip(names, value.__closure__, strict=True))
+    else:
+        yield from ((f".{name}", child) for name, child in getattr(value, "__dict__", {}).items())

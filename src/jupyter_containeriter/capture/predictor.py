@@ -1,0 +1,92 @@
+"""How a model is called: by a method, as a callable, or through a function of the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jupyter_containeriter.errors import CaptureError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """The call that turns data into predictions.
+
+    ``kind`` is ``method`` (``model.<method>(data)``), ``callable`` (``model(data)``) or ``function``
+    (``function(model, data)``), as in the ``predict`` member of ``snapshot.json``.
+    """
+
+    kind: Literal["method", "callable", "function"]
+    call: Callable[[Any], Any]
+    method: str = ""
+    function: Callable[[Any, Any], Any] | None = None
+
+    def describe(self) -> dict[str, str]:
+        """Return the ``predict`` member of ``snapshot.json``."""
+        if self.kind == "method":
+            return {"kind": "method", "method": self.method}
+        return {"kind": self.kind, **({"path": "model/predict.pkl"} if self.function else {})}
+
+    def __call__(self, data: Any) -> Any:
+        """Predict, in the kernel.
+
+        Raises
+        ------
+        CaptureError
+            The model itself raised: give a sample it accepts, or fit it first.
+        """
+        try:
+            return self.call(data)
+        except Exception as error:
+            raise CaptureError(
+                f"Predicting the sample in the notebook raised {type(error).__name__}: {error}",
+                "Give a --sample that the model accepts (and fit the model first); try the same call in a cell.",
+            ) from error
+
+
+def find_predictor(
+    model: Any, name: str, predict: str | Callable[[Any, Any], Any] | None, namespace: Mapping[str, Any]
+) -> Predictor:
+    """Decide how ``model`` is called.
+
+    Parameters
+    ----------
+    predict
+        Name of a method of the model, or of a function ``f(model, data)`` in the namespace, or such a function; None
+        for ``model.predict`` or else ``model(data)``.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to call: name a method or function with ``--predict``.
+    """
+    if isinstance(model, type):
+        raise UsageError(f"{name} is a class, not a model.", f"Give an instance: fit {name}() first.")
+    if predict is None:
+        return _default(model, name)
+    if callable(predict):
+        return _through(predict, model)
+    if callable(method := getattr(model, predict, None)):
+        return Predictor("method", method, method=predict)
+    if callable(function := namespace.get(predict)):
+        return _through(function, model)
+    raise UsageError(
+        f"--predict {predict}: {name} has no such method, and the notebook has no such function.",
+        "Name a method of the model, or a function f(model, data) defined in the notebook.",
+    )
+
+
+def _default(model: Any, name: str) -> Predictor:
+    if callable(method := getattr(model, "predict", None)):
+        return Predictor("method", method, method="predict")
+    if callable(model):
+        return Predictor("callable", model)
+    raise UsageError(
+        f"{name} is a {type(model).__qualname__}: it has no predict method and cannot be called.",
+        "Name the method or a function f(model, data) to call with --predict.",
+    )
+
+
+def _through(function: Callable[[Any, Any], Any], model: Any) -> Predictor:
+    return Predictor("function", lambda data: function(model, data), function=function)

@@ -1,0 +1,228 @@
+"""The road of a capture: find the call, pickle, predict the sample, close over what is needed, prove it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_containeriter.capture.closure import Attempt, ClosureSearch, close_over
+from jupyter_containeriter.capture.payload import Payload, pickle_object
+from jupyter_containeriter.capture.predictor import Predictor, find_predictor
+from jupyter_containeriter.capture.proof import ProofResult, prove
+from jupyter_containeriter.errors import CaptureError, ParityError, UsageError
+from jupyter_containeriter.parity import compare
+from jupyter_containeriter.serving import wire
+from jupyter_containeriter.types import Distribution, Snapshot
+
+#: The number of the format of ``snapshot.json``; the server keeps reading older ones.
+FORMAT = 1
+
+#: A sample travels in the image and over HTTP; it shows how to call the model, it is no test set.
+MAX_SAMPLE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """What to capture.
+
+    Attributes
+    ----------
+    name
+        The model's name.
+    model
+        The object in the kernel.
+    label
+        How the person calls the object, for messages.
+    namespace
+        The user namespace, as a plain dict.
+    sample
+        A few rows to predict, or None.
+    expected
+        Predictions that must come back, or None for the notebook's own.
+    predict
+        Method, function name or function to call; None for the default.
+    include, exclude
+        Distributions to add to, or leave out of, the environment.
+    """
+
+    name: str
+    model: Any
+    label: str
+    namespace: Mapping[str, Any]
+    sample: Any = None
+    expected: Any = None
+    predict: str | Callable[[Any, Any], Any] | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """The notebook's predictions of the sample, and the same as they cross the wire."""
+
+    expected: Any = None
+    deterministic: bool = True
+    schema: dict[str, Any] | None = None
+    sample: dict[str, Any] | None = None
+
+
+def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
+    """Turn a model in a namespace into a proven Snapshot.
+
+    Parameters
+    ----------
+    request
+        What to capture.
+    workspace
+        A directory for the clean process and for what earlier proofs found.
+
+    Raises
+    ------
+    UsageError
+        Nothing to call, a sample of no rows, an unknown package: correct the call.
+    CaptureError
+        The model cannot be pickled, or does not load without the notebook: the message names what is in the way.
+    ParityError
+        In a clean process the model predicts something else.
+    """
+    predictor = find_predictor(request.model, request.label, request.predict, request.namespace)
+    model = pickle_object(request.model, request.label)
+    function = pickle_object(predictor.function, str(request.predict)) if predictor.function else None
+    predictions = _predict(request, predictor)
+    payloads = {"model/model.pkl": model, **({"model/predict.pkl": function} if function else {})}
+    document = _document(request.name, model, predictor, predictions)
+    search = ClosureSearch(request.include, request.exclude)
+    search.add({*_schema_modules(predictions.schema), *(module for p in payloads.values() for module in p.modules)})
+    attempt = _attempt(request, payloads, document, predictions, workspace)
+    key = _digest(
+        _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
+    )
+    closure = close_over(search, key, attempt, workspace / "proofs")
+    document["distributions"] = {d.name: d.version for d in closure.environment}
+    files = {name: payload.data for name, payload in payloads.items()}
+    return Snapshot(
+        name=request.name,
+        files={**files, "snapshot.json": _json(document)},
+        code=tuple(sorted(closure.code.items())),
+        environment=closure.environment,
+        expected=predictions.expected,
+        sample=request.sample,
+        schema=predictions.schema,
+        deterministic=predictions.deterministic,
+        model_digest=_digest(*(data for _, data in sorted(files.items()))),
+        code_digest=closure.code_digest,
+        data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
+    )
+
+
+def read_sample(document: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Read the sample and its expected predictions back from a ``snapshot.json`` that has one."""
+    signature, sample = document["signature"], document["sample"]
+    inputs = wire.decode(sample["inputs"], signature["inputs"])
+    return inputs, wire.decode(sample["outputs"], signature["expected"])
+
+
+def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
+    if request.sample is None:
+        return _Predictions()
+    if hasattr(request.sample, "__len__") and len(request.sample) == 0:
+        raise UsageError("The sample has no rows.", "Give at least one row: --sample X_test[:5].")
+    first, second = predictor(request.sample), predictor(request.sample)
+    expected = first if request.expected is None else request.expected
+    try:
+        schema = {
+            "inputs": wire.infer_schema(request.sample, name="input-0"),
+            "outputs": wire.infer_schema(first, name="output-0"),
+            "expected": wire.infer_schema(expected, name="output-0"),
+        }
+        sample = {
+            "inputs": wire.encode(request.sample, schema["inputs"]),
+            "outputs": wire.encode(expected, schema["expected"]),
+        }
+    except wire.WireError as error:
+        raise CaptureError(
+            f"The sample or its predictions cannot cross HTTP: {error}",
+            "Give the sample as a DataFrame, an array or a list; wrap the model with --predict to convert its output.",
+        ) from error
+    if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
+        raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
+    return _Predictions(expected, compare(first, second).parity == "exact", schema, sample)
+
+
+def _document(name: str, model: Payload, predictor: Predictor, predictions: _Predictions) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "name": name,
+        "python": platform.python_version(),
+        "model": {"path": "model/model.pkl", "format": "cloudpickle", "digest": model.digest},
+        "predict": predictor.describe(),
+        "deterministic": predictions.deterministic,
+        "signature": predictions.schema,
+        "sample": predictions.sample,
+    }
+
+
+def _attempt(
+    request: CaptureRequest,
+    payloads: Mapping[str, Payload],
+    document: Mapping[str, Any],
+    predictions: _Predictions,
+    workspace: Path,
+) -> Attempt:
+    """Return the proof as a function of what it may see."""
+    files = {**{name: payload.data for name, payload in payloads.items()}, "snapshot.json": _json(document)}
+
+    def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> str:
+        result = prove(files, code, environment, workspace)
+        if result.missing_module:
+            return result.missing_module
+        if result.error:
+            raise CaptureError(
+                f"{request.label} works in the notebook but not without it: {result.error}",
+                "Put what it reads (files, variables, patches made in other cells) into the model or into a module.",
+            )
+        if predictions.sample is not None:
+            _check(request, predictions, result)
+        return ""
+
+    return attempt
+
+
+def _check(request: CaptureRequest, predictions: _Predictions, result: ProofResult) -> None:
+    assert result.outputs is not None
+    assert result.output_schema is not None
+    actual = wire.decode(result.outputs, result.output_schema)
+    comparison = compare(predictions.expected, actual, deterministic=predictions.deterministic)
+    if comparison.parity == "failed":
+        rows = "\n".join(f"  {line}" for line in comparison.differences)
+        raise ParityError(f"In a clean process {request.label} predicts something else:\n{rows}")
+
+
+def _schema_modules(schema: Any) -> Iterator[str]:
+    """Name the libraries needed to hold data of this schema."""
+    if isinstance(schema, dict):
+        if kind := _KIND_MODULES.get(str(schema.get("kind"))):
+            yield kind
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _schema_modules(part)
+
+
+_KIND_MODULES = {"ndarray": "numpy", "dataframe": "pandas", "series": "pandas"}
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _digest(*contents: bytes) -> str:
+    hasher = hashlib.sha256()
+    for content in contents:
+        hasher.update(hashlib.sha256(content).digest() if len(contents) > 1 else content)
+    return "sha256:" + hasher.hexdigest()

@@ -1,0 +1,117 @@
+"""The kernel's side of the Open Inference Protocol: asks whether a server is ready, and for predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+
+from jupyter_containeriter.errors import EngineError, UsageError
+from jupyter_containeriter.serving import wire
+
+_TIMEOUT = urllib3.Timeout(connect=5, read=300)
+
+
+class InferenceClient:
+    """Talks to one server.
+
+    Parameters
+    ----------
+    url
+        For example ``http://127.0.0.1:49153``.
+    token
+        The deployment's bearer token; "" for none.
+    name
+        The model's name.
+    schema
+        The ``signature`` member of ``snapshot.json``, or None.
+    """
+
+    def __init__(self, url: str, token: str, name: str, schema: Mapping[str, Any] | None) -> None:
+        self._url = url
+        self._name = name
+        self._schema = schema or {}
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+
+    def is_ready(self) -> bool:
+        """Whether the model answers; False also while nothing listens yet."""
+        try:
+            response = self._pool.request("GET", f"{self._url}/v2/health/ready", timeout=2)
+        except urllib3.exceptions.HTTPError:
+            return False
+        return response.status == 200
+
+    def predict(self, data: Any) -> Any:
+        """Predict over HTTP and return the same kind of value as in the notebook.
+
+        Raises
+        ------
+        UsageError
+            The data does not fit the signature: the message names the field.
+        EngineError
+            The server does not answer, or its model failed: look at ``logs()``.
+        """
+        inputs = self._encode(data)
+        body = json.dumps({"inputs": inputs}).encode()
+        url = f"{self._url}/v2/models/{self._name}/infer"
+        try:
+            response = self._pool.request("POST", url, body=body, headers=self._headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise EngineError(
+                f"{self._name} does not answer at {self._url}: {error}", "See %deployments for what runs."
+            ) from error
+        return self._decode(response)
+
+    def _encode(self, data: Any) -> list[dict[str, Any]]:
+        try:
+            schema = self._schema.get("inputs") or wire.infer_schema(data)
+            return wire.encode(data, schema, cast=True)
+        except wire.WireError as error:
+            raise UsageError(
+                f"The data does not fit the signature of {self._name}: {error}", "Give data like the sample."
+            ) from error
+
+    def _decode(self, response: urllib3.BaseHTTPResponse) -> Any:
+        answer = _read(response)
+        if response.status == 200:
+            schema = answer.get("parameters", {}).get("schema") or self._schema.get("outputs")
+            return wire.decode(answer["outputs"], json.loads(schema) if isinstance(schema, str) else schema or {})
+        message = f"{self._name} answered {response.status}: {answer.get('error', '')}"
+        if response.status in {400, 422}:
+            raise UsageError(message, "Give data like the sample.")
+        raise EngineError(message, "See logs() of the deployment for the traceback.")
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.data)
+    except ValueError:
+        return {"error": response.data[:200].decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {"error": str(answer)}
+
+
+def example_body(sample: Mapping[str, Any] | None, schema: Mapping[str, Any] | None) -> str:
+    """Return one row of a snapshot's sample as a body for ``/invocations``, or "" where there is none.
+
+    Parameters
+    ----------
+    sample, schema
+        The members ``sample`` and ``signature`` of ``snapshot.json``.
+    """
+    if not sample or not schema:
+        return ""
+    data = wire.decode(sample["inputs"], schema["inputs"])
+    kind = schema["inputs"]["kind"]
+    if kind == "dataframe":
+        row = {
+            t["name"]: t["data"][0] for t in wire.encode(data.head(1), schema["inputs"]) if t["name"] in data.columns
+        }
+        return json.dumps({"dataframe_records": [row]})
+    if kind == "ndarray":
+        return json.dumps({"inputs": data[:1].tolist()}, default=str)
+    return json.dumps({"inputs": data[:1]}) if kind == "list" else ""

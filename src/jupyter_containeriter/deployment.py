@@ -1,0 +1,151 @@
+"""The handle of a running version: what a person holds after ``containerize``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_containeriter.client import InferenceClient, example_body
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.errors import NotFoundError
+from jupyter_containeriter.types import Container, Iteration, LoadReport, Stats
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A version of a model and, while it runs, its container.
+
+    Parameters
+    ----------
+    iteration
+        Its row in the history.
+    engine_handle
+        The engine that holds it.
+    container
+        Its container, or None for an image that was built only.
+    token
+        The bearer token, "" for a deployment without one.
+    schema
+        The ``signature`` of its snapshot.
+    example
+        Body of a request to ``/invocations``: one row of the sample as JSON, or "".
+    load
+        How the image reached the engine, where this call loaded it.
+    """
+
+    iteration: Iteration
+    engine_handle: Engine = field(repr=False)
+    container: Container | None = field(repr=False)
+    token: str = field(default="", repr=False)
+    schema: Mapping[str, Any] | None = field(default=None, repr=False)
+    example: str = field(default="", repr=False)
+    load: LoadReport | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        iteration: Iteration,
+        engine: Engine,
+        container: Container | None,
+        token: str,
+        document: Mapping[str, Any],
+        load: LoadReport | None = None,
+    ) -> Deployment:
+        """Make the handle from a version's ``snapshot.json`` ({} where that is gone)."""
+        schema = document.get("signature")
+        example = example_body(document.get("sample"), schema)
+        return cls(iteration, engine, container, token, schema, example, load)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.iteration.name
+
+    @property
+    def version(self) -> int:
+        """The version, counted for each name."""
+        return self.iteration.version
+
+    @property
+    def engine(self) -> str:
+        """``docker``, ``sandbox`` or ``process``."""
+        return self.engine_handle.name
+
+    @property
+    def image(self) -> str:
+        """The image's reference."""
+        return self.iteration.image_reference
+
+    @property
+    def parity(self) -> str:
+        """``exact``, ``close`` or ``nondeterministic``; "" where no sample was given."""
+        return self.iteration.parity
+
+    @property
+    def url(self) -> str:
+        """Where it answers; "" for an image that was built only."""
+        return f"http://127.0.0.1:{self.container.port}" if self.container else ""
+
+    @property
+    def curl(self) -> str:
+        """A command line that predicts one row of the sample, or asks for the metadata where there is no sample."""
+        words = [f"-H 'Authorization: Bearer {self.token}'"] if self.token else []
+        if not self.example:
+            return " ".join(["curl", *words, f"{self.url}/v2/models/{self.name}"])
+        body = self.example.replace("'", "'\\''")
+        words += ["-H 'Content-Type: application/json'", f"-d '{body}'", f"{self.url}/invocations"]
+        return " ".join(["curl", *words])
+
+    def predict(self, data: Any) -> Any:
+        """Predict over HTTP.
+
+        Parameters
+        ----------
+        data
+            A DataFrame, an array or a list, like the sample.
+
+        Returns
+        -------
+        object
+            What the model returns in the notebook, of the same kind.
+
+        Raises
+        ------
+        UsageError
+            The data does not fit the signature.
+        EngineError
+            The server does not answer, or its model failed.
+        """
+        self._running()
+        return InferenceClient(self.url, self.token, self.name, self.schema).predict(data)
+
+    def logs(self, tail: int = 50) -> str:
+        """Return the last lines the server wrote."""
+        return self.engine_handle.logs(self._running().id, tail)
+
+    def stats(self) -> Stats:
+        """Return what the container uses now."""
+        return self.engine_handle.stats(self._running().id)
+
+    def stop(self) -> None:
+        """Stop and remove the container; the image and the history stay."""
+        if self.container:
+            self.engine_handle.stop(self.container.id)
+
+    def _running(self) -> Container:
+        if self.container is None:
+            raise NotFoundError(
+                f"{self.name}:{self.version} was built, not deployed.", f"Deploy it: %deploy {self.name}:{self.version}"
+            )
+        return self.container
+
+    def _repr_html_(self) -> str:
+        from jupyter_containeriter.show.card import deployment_card
+
+        return deployment_card(self)
+
+    def __str__(self) -> str:
+        from jupyter_containeriter.show.text import deployment_text
+
+        return deployment_text(self)

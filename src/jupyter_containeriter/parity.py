@@ -1,0 +1,192 @@
+"""Compare predictions: the container's, or the clean process's, against the notebook's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_containeriter.types import Comparison, Parity
+
+#: The defaults of ``numpy.allclose``: |actual - expected| <= ATOL + RTOL * |expected|.
+RTOL = 1e-5
+ATOL = 1e-8
+
+#: A failed comparison shows this many rows.
+SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    place: str
+    expected: Any
+    actual: Any
+    distance: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: notebook {_short(self.expected)}, container {_short(self.actual)}"
+
+
+def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Comparison:
+    """Compare two predictions of the same sample.
+
+    Parameters
+    ----------
+    expected
+        What the notebook predicted: an array, a DataFrame or Series, a list, a mapping of these, or a scalar.
+    actual
+        What came back, of the same kind.
+    deterministic
+        False where the model contradicts itself in the kernel: then only kind, shape, type and range are compared.
+
+    Returns
+    -------
+    Comparison
+        ``exact`` (all values equal, NaN equals NaN), ``close`` (floats within ``ATOL + RTOL * |expected|``, the rule of
+        ``numpy.allclose``), ``failed``, or ``nondeterministic``.
+    """
+    if not deterministic:
+        return _compare_loosely(expected, actual)
+    differences = list(_differences("", expected, actual))
+    if not differences:
+        return Comparison("exact", 0.0)
+    distances = [d.distance for d in differences]
+    known = [distance for distance in distances if distance is not None]
+    largest = max(known, default=None)
+    if len(known) == len(differences) and all(_is_close(d) for d in differences):
+        return Comparison("close", largest)
+    outside = [d for d in differences if d.distance is None or not _is_close(d)]
+    return Comparison("failed", largest, _describe(outside))
+
+
+def _compare_loosely(expected: Any, actual: Any) -> Comparison:
+    differences = [d for d in _differences("", expected, actual) if d.place in {"kind", "shape", "type", "columns"}]
+    outcome: Parity = "failed" if differences else "nondeterministic"
+    if not differences and (outside := _outside_range(expected, actual)):
+        return Comparison("failed", None, (outside,))
+    return Comparison(outcome, None, _describe(differences))
+
+
+def _outside_range(expected: Any, actual: Any) -> str | None:
+    """Tell of finite numbers that turned into infinite or missing ones; values may differ, their nature may not."""
+    before, after = _numbers(expected), _numbers(actual)
+    if all(map(math.isfinite, before)) and not all(map(math.isfinite, after)):
+        return "range: the notebook predicted finite numbers, the container did not"
+    return None
+
+
+def _numbers(value: Any) -> list[float]:
+    return [leaf for _, leaf in _leaves("", value) if isinstance(leaf, float)]
+
+
+def _describe(differences: Sequence[_Difference]) -> tuple[str, ...]:
+    shown = tuple(str(difference) for difference in differences[:SHOWN_ROWS])
+    more = len(differences) - len(shown)
+    return (*shown, f"… and {more} more") if more > 0 else shown
+
+
+# --- differences ---------------------------------------------------------------------------------------------------
+
+
+def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference]:
+    for name, of in (("kind", _kind), ("shape", _shape), ("columns", _columns), ("type", _dtypes)):
+        if of(expected) != of(actual):
+            yield _Difference(f"{place} {name}".strip(), of(expected), of(actual))
+            return
+    if isinstance(expected, Mapping):
+        if set(expected) != set(actual):
+            yield _Difference(f"{place} keys".strip(), sorted(expected), sorted(actual))
+            return
+        for key in expected:
+            yield from _differences(f"{place} {key}".strip(), expected[key], actual[key])
+        return
+    after = dict(_leaves(place, actual))
+    for where, leaf in _leaves(place, expected):
+        if where not in after:
+            yield _Difference(where, leaf, "nothing")
+        elif not _equal(leaf, after[where]):
+            yield _Difference(where, leaf, after[where], _distance(leaf, after[where]))
+
+
+def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Walk a value down to its scalars, each with the row (and column) it stands in."""
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        for column in value.columns:
+            for row, leaf in enumerate(value[column].tolist()):
+                yield f"row {row}, column {column!r}", leaf
+    elif hasattr(value, "tolist"):
+        yield from _nested(place, value.tolist(), ())
+    else:
+        yield from _nested(place, value, ())
+
+
+def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            yield from _nested(place, item, (*index, position))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _nested(place, item, (*index, key))
+    else:
+        row = f"row {index[0]}" if index else "value"
+        rest = "".join(f"[{step!r}]" for step in index[1:])
+        yield f"{place} {row}{rest}".strip(), value
+
+
+def _kind(value: Any) -> str:
+    for attribute, kind in (("columns", "DataFrame"), ("index", "Series"), ("dtype", "array")):
+        if hasattr(value, attribute) and hasattr(value, "dtype" if kind != "DataFrame" else "dtypes"):
+            return kind
+    if isinstance(value, (list, tuple)):
+        return "list"
+    return "mapping" if isinstance(value, Mapping) else "scalar"
+
+
+def _shape(value: Any) -> Any:
+    if hasattr(value, "shape"):
+        return tuple(value.shape)
+    return (len(value),) if isinstance(value, (list, tuple)) else None
+
+
+def _columns(value: Any) -> Any:
+    return [str(column) for column in value.columns] if _kind(value) == "DataFrame" else None
+
+
+def _dtypes(value: Any) -> Any:
+    if _kind(value) == "DataFrame":
+        return [str(dtype) for dtype in value.dtypes]
+    dtype = getattr(value, "dtype", None)
+    # Fixed-width text grows with its longest value; the width is no property of the prediction.
+    return None if dtype is None or getattr(dtype, "kind", "") == "U" else str(dtype)
+
+
+# --- scalars -------------------------------------------------------------------------------------------------------
+
+
+def _equal(expected: Any, actual: Any) -> bool:
+    if _is_missing(expected) or _is_missing(actual):
+        return _is_missing(expected) and _is_missing(actual)
+    return type(expected) is type(actual) and bool(expected == actual)
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in {"NAType", "NaTType"}
+
+
+def _distance(expected: Any, actual: Any) -> float | None:
+    if isinstance(expected, float) and isinstance(actual, float):
+        distance = abs(expected - actual)
+        return distance if math.isfinite(distance) else None
+    return None
+
+
+def _is_close(difference: _Difference) -> bool:
+    return difference.distance is not None and difference.distance <= ATOL + RTOL * abs(difference.expected)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"

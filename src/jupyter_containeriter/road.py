@@ -1,0 +1,326 @@
+"""The road of one iteration: capture, build, load, start, verify, promote; and what is undone when it ends early."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
+from jupyter_containeriter.client import InferenceClient
+from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.errors import (
+    ContainerIterError,
+    DamagedLayerError,
+    EngineError,
+    IterationInterruptedError,
+    NotFoundError,
+    ParityError,
+    UsageError,
+)
+from jupyter_containeriter.image.base import kernel_base
+from jupyter_containeriter.image.build import build, stored_image
+from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.names import image_reference
+from jupyter_containeriter.parity import compare
+from jupyter_containeriter.progress import PhaseTimes, Progress
+from jupyter_containeriter.starter import Patience, explain_end, wait_until_ready
+from jupyter_containeriter.tokens import new_token, token_environment
+from jupyter_containeriter.types import (
+    CONTAINER_ROOT,
+    Comparison,
+    Container,
+    Image,
+    Iteration,
+    LoadReport,
+    RunSpec,
+    Snapshot,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.session import RunOptions, Session
+
+
+class Road:
+    """One walk down the road.
+
+    Parameters
+    ----------
+    session
+        Gives history, cache, tokens and settings.
+    engine
+        Where the container will run.
+    options
+        How to run it.
+    progress
+        Hears of the phases.
+    """
+
+    def __init__(self, session: Session, engine: Engine, options: RunOptions, progress: Progress) -> None:
+        self._session = session
+        self._engine = engine
+        self._options = options
+        self._times = PhaseTimes(progress)
+        self._candidate: Container | None = None
+        if engine.name == "process":
+            progress.note("Engine process: this machine forbids namespaces, so the model runs WITHOUT any isolation.")
+
+    # --- the two ways down -------------------------------------------------------------------------------------------
+
+    def containerize(self, request: CaptureRequest) -> Deployment:
+        """Walk the whole road and record it, however it ends."""
+        iteration = self._begin(request.name)
+        try:
+            return self._walk(request)
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, UsageError):
+                self._session.history.delete(iteration.id)
+            else:
+                self._record_failure(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise IterationInterruptedError(
+                    f"Interrupted during {self._times.current}; nothing was deployed."
+                ) from None
+            raise
+        finally:
+            self._session.clock.mark(request.name)
+
+    def deploy(self, iteration: Iteration) -> Deployment:
+        """Run the stored image of an iteration instead of what runs now."""
+        image, document = stored_document(self._session.cache, iteration)
+        if image is None:
+            raise NotFoundError(
+                f"The image of {iteration.name}:{iteration.version} is no longer in the layer cache.",
+                "Containerize the model again.",
+            )
+        self._iteration = iteration
+        try:
+            with self._times.phase("load"):
+                report = self._load_stored(image)
+            container, token = self._start(image, document["signature"])
+            comparison = self._verify(container, token, document)
+            if iteration.status == "built":
+                self._note(status="verified" if comparison else "deployed")
+                self._session.history.update(self._iteration)
+            container = self._promote(image, container, token, document["signature"])
+        except BaseException:
+            self._undo()
+            raise
+        return Deployment.of(self._iteration, self._engine, container, token, document, report)
+
+    def _walk(self, request: CaptureRequest) -> Deployment:
+        with self._times.phase("capture"):
+            snapshot = capture(request, self._session.workspace)
+        self._note(
+            model_digest=snapshot.model_digest, code_digest=snapshot.code_digest, data_digest=snapshot.data_digest
+        )
+        with self._times.phase("build"):
+            image = self._build(snapshot)
+        self._note(
+            image_digest=image.digest, image_size_bytes=image.size_bytes, environment_digest=image.environment_digest
+        )
+        with self._times.phase("load"):
+            image, report = self._load(image, snapshot)
+        self._note(sent_bytes=report.sent_bytes)
+        document = json.loads(snapshot.files["snapshot.json"])
+        if not self._options.deploy:
+            self._finish("built")
+            return Deployment.of(self._iteration, self._engine, None, "", document, report)
+        container, token = self._start(image, snapshot.schema)
+        comparison = self._verify(container, token, document)
+        self._finish("verified" if comparison else "deployed")
+        container = self._promote(image, container, token, snapshot.schema)
+        return Deployment.of(self._iteration, self._engine, container, token, document, report)
+
+    # --- phases ------------------------------------------------------------------------------------------------------
+
+    def _build(self, snapshot: Snapshot) -> Image:
+        cache = self._session.cache
+        return build(snapshot, kernel_base(cache), cache, self._iteration.image_reference)
+
+    def _load(self, image: Image, snapshot: Snapshot) -> tuple[Image, LoadReport]:
+        """Load the image; a damaged layer is found by its digest when it is read, and built again."""
+        for _ in image.layers:
+            try:
+                return image, self._engine.load(image)
+            except DamagedLayerError as error:
+                self._times.progress.note(f"{error.message} Building it again.")
+                self._session.cache.discard(error.digest)
+                image = self._build(snapshot)
+        return image, self._engine.load(image)
+
+    def _load_stored(self, image: Image) -> LoadReport:
+        try:
+            return self._engine.load(image)
+        except DamagedLayerError as error:
+            raise NotFoundError(
+                f"The image {image.reference} is damaged in the layer cache.", "Containerize the model again."
+            ) from error
+
+    def _start(self, image: Image, schema: Any) -> tuple[Container, str]:
+        token = new_token() if self._options.token else ""
+        # A port that the live version holds is moved to when that one has stopped: after this one is proven.
+        port = None if self._options.port in self._live_ports() else self._options.port
+        with self._times.phase("start"):
+            self._candidate = self._run(image, token, port)
+            self._wait(self._candidate, token, schema)
+        return self._candidate, token
+
+    def _run(self, image: Image, token: str, port: int | None) -> Container:
+        container = self._engine.run(image, self._spec(token, port))
+        self._session.tokens.save(container.id, token)
+        return container
+
+    def _wait(self, container: Container, token: str, schema: Any) -> None:
+        wait_until_ready(self._engine, container, self._client(container, token, schema), self._patience)
+
+    def _live_ports(self) -> set[int | None]:
+        return {container.port for _, container in self._session.live(self._iteration.name)}
+
+    def _verify(self, container: Container, token: str, document: Any) -> Comparison | None:
+        """Compare the predictions that come back over HTTP with the notebook's; None without a sample."""
+        if document["sample"] is None:
+            return None
+        sample, expected = read_sample(document)
+        with self._times.phase("verify"):
+            client = self._client(container, token, document["signature"])
+            try:
+                actual = client.predict(sample)
+            except EngineError as error:
+                raise explain_end(self._engine, container, self._patience) or error from error
+            comparison = compare(expected, actual, deterministic=document["deterministic"])
+        self._note(parity=comparison.parity, max_abs_difference=comparison.max_abs_difference)
+        if comparison.parity == "failed":
+            rows = "\n".join(f"  {line}" for line in comparison.differences)
+            raise ParityError(
+                f"{container.name}:{container.version} predicts something else than the notebook:\n{rows}"
+            )
+        return comparison
+
+    def _promote(self, image: Image, container: Container, token: str, schema: Any) -> Container:
+        """Stop every other container of the name; from here on nothing can fail the iteration any more."""
+        self._candidate = None
+        for engine, other in self._session.live(container.name):
+            if other.id != container.id:
+                self._retire(engine, other)
+        if self._options.port in {None, container.port}:
+            return container
+        return self._move(image, container, token, schema)
+
+    def _retire(self, engine: Engine, container: Container) -> None:
+        try:
+            self._session.remove(engine, container)
+        except ContainerIterError as error:
+            label = f"{container.name}:{container.version}"
+            self._times.progress.note(f"{label} could not be stopped ({error.message}); see %undeploy.")
+
+    def _move(self, image: Image, container: Container, token: str, schema: Any) -> Container:
+        """Start the verified version once more on the port that the version before it held until now."""
+        with self._times.phase("start"):
+            moved: Container | None = None
+            try:
+                moved = self._run(image, token, self._options.port)
+                self._wait(moved, token, schema)
+            except ContainerIterError as error:
+                self._times.progress.note(f"It stays on port {container.port}: {error.message}")
+                if moved is not None:
+                    self._retire(self._engine, moved)
+                return container
+        self._retire(self._engine, container)
+        return moved
+
+    # --- record ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, name: str) -> Iteration:
+        session, options = self._session, self._options
+        think, run = session.clock.read(name)
+        self._iteration = session.history.begin(
+            name,
+            started_at=datetime.now(UTC) - timedelta(seconds=think + run),
+            think_seconds=think,
+            run_seconds=run,
+            engine=self._engine.name,
+            method="containeriter",
+            base="kernel",
+            params=dict(options.params),
+            metrics=dict(options.metrics),
+            tags=dict(options.tags),
+            note=options.note,
+            notebook=options.notebook,
+            user=session.user,
+            host=session.host,
+        )
+        self._note(image_reference=image_reference(name, self._iteration.version))
+        return self._iteration
+
+    def _note(self, **fields: Any) -> None:
+        self._iteration = replace(self._iteration, **fields)
+
+    def _finish(self, status: Status, error: str = "") -> None:
+        """Write the row once and for all."""
+        total = self._times.total
+        before = (self._iteration.think_seconds or 0.0) + (self._iteration.run_seconds or 0.0)
+        phases: dict[str, Any] = {f"{phase}_seconds": seconds for phase, seconds in self._times.seconds.items()}
+        self._note(
+            status=status,
+            finished_at=datetime.now(UTC),
+            cycle_seconds=before + total,
+            package_to_verified_seconds=total if status in {"verified", "deployed"} else None,
+            error=error,
+            **phases,
+        )
+        self._session.history.update(self._iteration)
+
+    def _record_failure(self, error: BaseException) -> None:
+        if self._iteration.status == "running":
+            message = error.message if isinstance(error, ContainerIterError) else f"{type(error).__name__}: {error}"
+            self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", message)
+
+    def _undo(self) -> None:
+        """Leave no container behind that was not promoted."""
+        if self._candidate is not None:
+            with suppress(ContainerIterError):
+                self._session.remove(self._engine, self._candidate)
+            self._candidate = None
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _patience(self) -> Patience:
+        return Patience(self._session.settings.ready_seconds, self._session.limits(self._options).memory_bytes)
+
+    def _spec(self, token: str, port: int | None) -> RunSpec:
+        return RunSpec(
+            name=self._iteration.name,
+            version=self._iteration.version,
+            iteration=self._iteration.id,
+            history=self._session.history.id,
+            limits=self._session.limits(self._options),
+            port=port,
+            environment={"CONTAINERITER_VERSION": str(self._iteration.version), **token_environment(token)},
+            gpus=self._options.gpus,
+        )
+
+    def _client(self, container: Container, token: str, schema: Any) -> InferenceClient:
+        return InferenceClient(f"http://127.0.0.1:{container.port}", token, container.name, schema)
+
+
+def stored_document(cache: LayerCache, iteration: Iteration) -> tuple[Image | None, dict[str, Any]]:
+    """Return the image of an iteration from the cache, and its ``snapshot.json``; None and {} where it is gone."""
+    image = stored_image(iteration.image_digest, iteration.image_reference, cache) if iteration.image_digest else None
+    if image is None:
+        return None, {}
+    code = next(layer for layer in image.layers if layer.role == "code")
+    try:
+        with tarfile.open(code.path) as archive:
+            file = archive.extractfile(f"{CONTAINER_ROOT}/snapshot.json".lstrip("/"))
+            document: dict[str, Any] = json.load(file) if file else {}
+    except (tarfile.TarError, KeyError, ValueError):
+        return None, {}
+    return image, document

@@ -1,0 +1,357 @@
+"""The one composition root: picks engine, base and store, and offers the verbs."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from jupyter_containeriter.clock import CellClock
+from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.engines.select import reachable_engines, select_engine
+from jupyter_containeriter.errors import BusyError, NotFoundError, UsageError
+from jupyter_containeriter.history import History
+from jupyter_containeriter.names import check_name, parse_reference
+from jupyter_containeriter.progress import Progress, Silent
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.tokens import TokenStore
+from jupyter_containeriter.types import Container, Iteration, Limits, Status
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.image.cache import LayerCache
+
+#: Versions of these may serve.
+PROMOTED: tuple[Status, ...] = ("verified", "deployed")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run, and what to write beside the iteration.
+
+    Attributes
+    ----------
+    engine
+        ``auto``, ``docker``, ``sandbox`` or ``process``; None for the setting.
+    memory, cpus
+        Limits, None for the settings.
+    gpus
+        As for ``docker run --gpus``.
+    port
+        Host port, None for any free one.
+    token
+        Whether requests need a bearer token.
+    deploy
+        False to build and load only.
+    params, metrics, tags, note
+        Written into the history.
+    notebook
+        Name of the notebook, "" where unknown.
+    """
+
+    engine: str | None = None
+    memory: str | None = None
+    cpus: float | None = None
+    gpus: str | None = None
+    port: int | None = None
+    token: bool = True
+    deploy: bool = True
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    notebook: str = ""
+
+
+class Session:
+    """The verbs, over one history, one layer cache and the engines.
+
+    Parameters
+    ----------
+    settings
+        Where things are kept and what is the default.
+    """
+
+    def __init__(self, settings: ContainerIter) -> None:
+        self.settings = settings
+        self.clock = CellClock()
+        self.host = socket.gethostname()
+        self._locks: dict[str, FileLock] = {}
+        self._reconciled = False
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def history(self) -> History:
+        """The store of iterations."""
+        return History(self.settings.data_path / "history.sqlite")
+
+    @functools.cached_property
+    def cache(self) -> LayerCache:
+        """The layer cache."""
+        from jupyter_containeriter.image.cache import LayerCache
+
+        return LayerCache(self.settings.cache_path)
+
+    @functools.cached_property
+    def tokens(self) -> TokenStore:
+        """The bearer tokens."""
+        return TokenStore(self.settings.data_path / "tokens")
+
+    @property
+    def workspace(self) -> Path:
+        """Where proofs run and are remembered."""
+        return self.settings.cache_path / "proofs"
+
+    @property
+    def user(self) -> str:
+        """Who iterates."""
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return str(os.getuid())
+
+    def engine(self, wanted: str | None = None) -> Engine:
+        """Return the engine of that name, or the one the settings say."""
+        return self._engine(wanted or self.settings.engine)
+
+    @functools.cache  # noqa: B019 (a session lives as long as its kernel)
+    def _engine(self, wanted: str) -> Engine:
+        return select_engine(wanted, self._sandbox_state)
+
+    def engines(self) -> list[Engine]:
+        """Return every engine that may hold containers of ours."""
+        return reachable_engines(self._sandbox_state)
+
+    @property
+    def _sandbox_state(self) -> Path:
+        return self.settings.data_path / "sandbox"
+
+    def limits(self, options: RunOptions) -> Limits:
+        """Return the limits for a run."""
+        return self.settings.limits(options.memory, options.cpus)
+
+    # --- verbs -------------------------------------------------------------------------------------------------------
+
+    def containerize(
+        self, request: CaptureRequest, options: RunOptions | None = None, progress: Progress | None = None
+    ) -> Deployment:
+        """Take a model from the kernel to a verified container and record the iteration.
+
+        Raises
+        ------
+        ContainerIterError
+            A subclass for each way it can fail; what ran before keeps running.
+        """
+        from jupyter_containeriter.road import Road
+
+        check_name(request.name)
+        options = options or RunOptions()
+        self.limits(options)
+        engine = self.engine(options.engine)
+        self.reconcile()
+        with self.exclusive(request.name):
+            return Road(self, engine, options, progress or Silent()).containerize(request)
+
+    def deploy(self, reference: str, options: RunOptions | None = None, progress: Progress | None = None) -> Deployment:
+        """Run the exact image of an earlier version; it is verified before it replaces what runs.
+
+        Parameters
+        ----------
+        reference
+            ``NAME:VERSION``, or ``NAME`` for its newest version.
+
+        Raises
+        ------
+        NotFoundError
+            No such version, or its image is no longer in the cache.
+        ParityError
+            It predicts something else than it did; what runs keeps running.
+        """
+        from jupyter_containeriter.road import Road
+
+        name, version = parse_reference(reference)
+        self.reconcile()
+        iteration = self.find(name, version)
+        options = options or RunOptions()
+        with self.exclusive(name):
+            return Road(self, self.engine(options.engine), options, progress or Silent()).deploy(iteration)
+
+    def rollback(self, name: str, to: int | None = None, progress: Progress | None = None) -> Deployment:
+        """Deploy the version before the one that runs, or version ``to``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no earlier version that was verified or deployed.
+        """
+        check_name(name)
+        if to is not None:
+            return self.deploy(f"{name}:{to}", progress=progress)
+        live = self.live(name)
+        before = live[0][1].version if live else None
+        earlier = self.history.latest(name, PROMOTED, before=before)
+        if earlier is None:
+            raise NotFoundError(f"There is no version of {name} to roll back to.", f"See %iterations {name}.")
+        return self.deploy(f"{name}:{earlier.version}", progress=progress)
+
+    def undeploy(self, name: str) -> int:
+        """Stop every container of a model and return the version that ran; images and history stay.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing of that name runs.
+        """
+        check_name(name)
+        self.reconcile()
+        with self.exclusive(name):
+            live = self.live(name)
+            if not live:
+                raise NotFoundError(f"No container of {name} runs.", "See %deployments for what runs.")
+            for engine, container in live:
+                self.remove(engine, container)
+        return live[0][1].version
+
+    def deployments(self) -> list[Deployment]:
+        """Return what runs now, as the engines report it, by name."""
+        self.reconcile()
+        pairs = self._containers()
+        iterations = self.history.by_ids(container.iteration for _, container in pairs)
+        found = [
+            self.handle(engine, container, iterations[container.iteration])
+            for engine, container in pairs
+            if container.iteration in iterations and iterations[container.iteration].status in PROMOTED
+        ]
+        return sorted(found, key=lambda deployment: deployment.name)
+
+    def iterations(self, name: str | None = None, last: int | None = None) -> DataFrame:
+        """Return the history as a DataFrame, oldest first; one row an iteration."""
+        if name is not None:
+            check_name(name)
+        self.reconcile()
+        return self.history.frame(name, last)
+
+    def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
+        """Draw the history."""
+        from jupyter_containeriter import analytics
+
+        return analytics.plot(self.iterations(name), kind, name)
+
+    # --- what runs ---------------------------------------------------------------------------------------------------
+
+    def find(self, name: str, version: int | None) -> Iteration:
+        """Return a version that may run, or the newest one.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        UsageError
+            It failed, so it was never proven.
+        """
+        if version is None:
+            iteration = self.history.latest(name, (*PROMOTED, "built"))
+        else:
+            iteration = self.history.get(name, version)
+        if iteration is None:
+            wanted = name if version is None else f"{name}:{version}"
+            known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
+            raise NotFoundError(f"There is no {wanted}.", known)
+        if iteration.status not in (*PROMOTED, "built"):
+            raise UsageError(
+                f"{name}:{iteration.version} is {iteration.status}: it was never proven.", "Deploy another."
+            )
+        return iteration
+
+    def live(self, name: str) -> list[tuple[Engine, Container]]:
+        """Return the containers of a name with their engines, newest first."""
+        return [(engine, container) for engine, container in self._containers() if container.name == name]
+
+    def handle(self, engine: Engine, container: Container, iteration: Iteration) -> Deployment:
+        """Return the handle of a running container."""
+        from jupyter_containeriter.road import stored_document
+
+        _, document = stored_document(self.cache, iteration)
+        return Deployment.of(iteration, engine, container, self.tokens.read(container.id), document)
+
+    def remove(self, engine: Engine, container: Container) -> None:
+        """Stop a container and forget its token."""
+        engine.stop(container.id)
+        self.tokens.forget(container.id)
+
+    def _containers(self) -> list[tuple[Engine, Container]]:
+        pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
+
+    # --- order -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold the name against other kernels; the lock goes with the process.
+
+        Raises
+        ------
+        BusyError
+            Another kernel holds it.
+        """
+        lock = self._lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise BusyError(f"Another kernel is working on {name} right now.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _lock(self, name: str) -> FileLock:
+        if name not in self._locks:
+            directory = self.settings.data_path / "locks"
+            directory.mkdir(parents=True, exist_ok=True)
+            self._locks[name] = FileLock(directory / f"{name}.lock")
+        return self._locks[name]
+
+    def reconcile(self) -> None:
+        """Mark iterations of killed kernels as interrupted and remove their containers; once a session.
+
+        An iteration holds its name's lock, so one that is ``running`` while the lock is free has lost its kernel.
+        """
+        if self._reconciled:
+            return
+        self._reconciled = True
+        for iteration in self.history.running(self.host):
+            try:
+                with self.exclusive(iteration.name):
+                    self.history.update(replace(iteration, status="interrupted", error="The kernel ended."))
+            except BusyError:
+                continue
+        self._remove_orphans()
+
+    def _remove_orphans(self) -> None:
+        pairs = self._containers()
+        iterations = self.history.by_ids(container.iteration for _, container in pairs)
+        kept: set[str] = set()
+        for engine, container in pairs:
+            iteration = iterations.get(container.iteration)
+            status = iteration.status if iteration else "interrupted"
+            promoted = status in PROMOTED
+            # Newest first: where a kernel died between promoting a version and stopping the one before, both run.
+            if status == "running" or (promoted and container.name not in kept):
+                kept.update({container.name} if promoted else ())
+                continue
+            self.remove(engine, container)

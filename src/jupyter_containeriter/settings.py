@@ -1,0 +1,98 @@
+"""Settings as traitlets: ``c.ContainerIter.engine = "sandbox"``, ``%config ContainerIter``, environment variables."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from traitlets import Enum, Float, Integer, TraitType, Unicode
+from traitlets.config import SingletonConfigurable
+
+from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.types import Limits
+
+_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+class ContainerIter(SingletonConfigurable):
+    """Settings of jupyter_containeriter.
+
+    Each can be given in a Jupyter or IPython configuration file, with ``%config ContainerIter.NAME = VALUE``, or as
+    the environment variable ``CONTAINERITER_NAME``; options of a call win over all of them.
+    """
+
+    engine: Enum[str] = Enum(
+        ["auto", "docker", "sandbox", "process"],
+        "auto",
+        help="Where containers run: docker where an engine answers, else the embedded sandbox.",
+    ).tag(config=True)
+    memory = Unicode("2g", help="Memory limit of a container: a number with k, m, g or t.").tag(config=True)
+    cpus = Float(None, allow_none=True, help="CPU limit of a container in cores; none by default.").tag(config=True)
+    pids = Integer(256, help="Limit of processes and threads in a container.").tag(config=True)
+    ready_seconds = Float(120.0, help="How long a server may take until it is ready.").tag(config=True)
+    data_dir = Unicode(help="Where the history and running state are kept.").tag(config=True)
+    cache_dir = Unicode(help="Where image layers are kept; may be deleted at any time.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        configured = self.config.get(type(self).__name__, {})
+        for name, trait in self.traits(config=True).items():
+            text = os.environ.get(f"CONTAINERITER_{name.upper()}")
+            if text is not None and name not in configured:
+                self._set_from_text(name, trait, text)
+
+    def _set_from_text(self, name: str, trait: TraitType[Any, Any], text: str) -> None:
+        try:
+            setattr(self, name, trait.from_string(text))
+        except Exception as error:
+            raise UsageError(
+                f"CONTAINERITER_{name.upper()}={text!r} is not valid: {error}", "Correct or unset the variable."
+            ) from error
+
+    @property
+    def data_path(self) -> Path:
+        """Directory of the history; Jupyter's data directory unless set."""
+        if self.data_dir:
+            return Path(self.data_dir).expanduser()
+        from jupyter_core.paths import jupyter_data_dir
+
+        return Path(jupyter_data_dir()) / "containeriter"
+
+    @property
+    def cache_path(self) -> Path:
+        """Directory of the layer cache; the platform's cache directory unless set."""
+        if self.cache_dir:
+            return Path(self.cache_dir).expanduser()
+        from platformdirs import user_cache_path
+
+        return user_cache_path("containeriter")
+
+    def limits(self, memory: str | None = None, cpus: float | None = None) -> Limits:
+        """Return the limits of one container: what the call says, else the settings.
+
+        Raises
+        ------
+        UsageError
+            A memory size that cannot be read, or a limit that is not above zero.
+        """
+        wanted = self.cpus if cpus is None else cpus
+        if wanted is not None and wanted <= 0:
+            raise UsageError(f"--cpus {wanted:g} is not above zero.", "Give cores, for example --cpus 2 or --cpus 0.5.")
+        return Limits(parse_size(memory or self.memory), wanted, self.pids)
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as ``512m`` or ``1.5g`` (powers of 1024) and return bytes.
+
+    Raises
+    ------
+    UsageError
+        Not a positive number with an optional unit.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
+    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if size <= 0:
+        raise UsageError(f"{text!r} is no memory size.", "Give a number with a unit, for example 512m or 2g.")
+    return size
