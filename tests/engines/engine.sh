@@ -5,7 +5,7 @@
 #   engine.sh down NAME [STORE]    ends it and all it runs; its packages stay for the next time
 #
 # NAME is docker-trixie (26), docker-sid (28) or podman-sid (5); STORE is overlay2 (default) or containerd, Docker only.
-# Needs Linux, root, mmdebstrap and curl. The first `up` of a release installs its packages (a minute or two) below
+# Needs Linux, root, mmdebstrap, iproute2 and curl. The first `up` of a release installs its packages (a minute or two) below
 # ENGINES_DIR (/var/tmp/containeriter-engines); later ones take seconds.
 #
 # The engine gets its own mount, PID and network namespace. The last one matters: a second dockerd in the machine's own
@@ -28,7 +28,7 @@ verb=$1 name=$2 store=${3:-overlay2}
 case $name in
   docker-trixie) suite=trixie packages=docker.io,iptables ;;
   docker-sid) suite=sid packages=docker.io,iptables ;;
-  podman-sid) suite=sid packages=podman,crun,iptables store=podman ;;
+  podman-sid) suite=sid packages=podman,crun,nftables store=podman ;;
   *) usage ;;
 esac
 base=${ENGINES_DIR:-/var/tmp/containeriter-engines}
@@ -54,6 +54,8 @@ install_packages() {
 # Runs as PID 1 of the new namespaces.
 inside() {
   root=$1 state=$2 store=$3
+  # With this machine's own tool: the engine's packages have none.
+  ip link set lo up
   mount --make-rprivate /
   mount --bind "$root" "$root"
   mkdir -p "$root/oldroot" "$root/data" "$root/enginerun"
@@ -66,7 +68,6 @@ inside() {
   cd /
   umount -l /oldroot
   export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/data/tmp HOME=/root
-  ip link set lo up 2>/dev/null || true
   if [ "$store" = podman ]; then
     mkdir -p /etc/containers
     echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json

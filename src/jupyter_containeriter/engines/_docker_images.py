@@ -26,6 +26,8 @@ _CANDIDATES = 16
 _SAME_NAME_CANDIDATES = 4
 #: Longest silence of an engine while it unpacks gigabytes.
 _LOAD_SECONDS = 1800.0
+#: Sending so much takes no longer than asking which of it is there: listing images takes up to 4 ms for each one.
+_CHEAP_BYTES = 8 * 1024**2
 
 
 class Images:
@@ -44,6 +46,7 @@ class Images:
         self._store = store
         #: An image's layers never change, so each one is inspected once.
         self._layers: dict[str, list[str]] = {}
+        self._latest: str | None = None
 
     def id_of(self, image: Image) -> str:
         """Return the id under which the engine knows, or would know, this image."""
@@ -55,8 +58,11 @@ class Images:
 
     def load(self, image: Image) -> LoadReport:
         """Bring the image in with as few layers as possible; see :meth:`Engine.load`."""
-        if self._present(image):
-            return LoadReport("present", 0, 0, len(image.layers))
+        report = LoadReport("present", 0, 0, len(image.layers)) if self._present(image) else self._bring(image)
+        self._latest = image.reference
+        return report
+
+    def _bring(self, image: Image) -> LoadReport:
         archive = _Archive(image)
         omit = self._omissions(image)
         if omit and self._attempt(archive, omit) is None:
@@ -106,19 +112,20 @@ class Images:
         known: set[str] = set()
         for held in self._held_layers(image.reference):
             if self._store == "overlay2":
-                prefix = {
-                    mine for mine, _ in takewhile(lambda pair: pair[0] == pair[1], zip(wanted, held, strict=False))
-                }
-                known = max(known, prefix, key=len)
+                known = max(known, _common_prefix(wanted, held), key=len)
             else:
                 known |= set(wanted) & set(held)
-            if known.issuperset(wanted):
+            if sum(layer.size_bytes for layer in image.layers if layer.digest not in known) <= _CHEAP_BYTES:
                 break
         return frozenset(known)
 
     def _held_layers(self, reference: str) -> Iterator[list[str]]:
-        summaries = self._api.images(filters={"reference": _OURS})
-        for image_id in _candidates(summaries, reference):
+        """Yield the layers of images that are there now, most promising first, asking as little as possible."""
+        for name in dict.fromkeys(filter(None, (self._latest, _previous(reference)))):
+            attributes = self._inspect(name)
+            if attributes is not None:
+                yield _diff_ids(attributes)
+        for image_id in _candidates(self._api.images(filters={"reference": _OURS}), reference):
             if image_id not in self._layers:
                 attributes = self._inspect(image_id)
                 if attributes is None:
@@ -144,6 +151,8 @@ class Images:
             # Not `platform=`: it makes the containerd store insist on all layers.
             f"{self._api.base_url}/v{self._api.api_version}/images/load",
             data=archive.pieces(omit),
+            # Quiet: fifteen milliseconds less, and errors are told all the same.
+            params={"quiet": "1"},
             headers={"Content-Type": "application/x-tar"},
             stream=True,
             timeout=_LOAD_SECONDS,
@@ -213,6 +222,11 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 def _diff_ids(attributes: dict[str, Any]) -> list[str]:
     return list((attributes.get("RootFS") or {}).get("Layers") or ())
+
+
+def _previous(reference: str) -> str | None:
+    repository, _, version = reference.rpartition(":")
+    return f"{repository}:{int(version) - 1}" if version.isdecimal() and int(version) > 1 else None
 
 
 def _common_prefix(wanted: list[str], held: list[str]) -> set[str]:

@@ -18,8 +18,8 @@ from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport
 
 #: Time for the server to finish its requests after SIGTERM, before it is killed.
 _GRACE_SECONDS = 3
-#: Between the two samples of a container's first CPU measurement.
-_SAMPLE_SECONDS = 0.1
+#: A CPU rate over less than this says little: the kernel hands out a CPU limit in slices of a tenth of a second.
+_SAMPLE_SECONDS = 0.25
 
 
 def docker_engine(host: str | None = None) -> DockerEngine:
@@ -56,8 +56,8 @@ class DockerEngine:
     def __init__(self, api: Any, address: str) -> None:
         self._api = api
         self._address = address
-        #: The latest sample of each container: a CPU rate needs two.
-        self._samples: dict[str, dict[str, Any]] = {}
+        #: The latest sample of each container and when it was taken: a CPU rate needs two.
+        self._samples: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def describe(self) -> EngineInfo:
         """Say which engine this is, where it listens and how it stores images."""
@@ -142,15 +142,12 @@ class DockerEngine:
         return output.decode(errors="replace")
 
     def stats(self, container_id: str) -> Stats:
-        """Measure memory now, and CPU since the previous call (in the first one: over a tenth of a second)."""
+        """Measure memory now, and CPU since the previous call (in the first one: over a quarter of a second)."""
         with self._speaking(), _known(container_id):
-            previous = self._samples.get(container_id)
-            if previous is None:
-                previous = self._sample(container_id)
-                time.sleep(_SAMPLE_SECONDS)
-            sample = self._sample(container_id)
-        self._samples[container_id] = sample
-        return stats_from(sample, previous)
+            taken, previous = self._samples.get(container_id) or self._sample(container_id)
+            time.sleep(max(0.0, taken + _SAMPLE_SECONDS - time.monotonic()))
+            self._samples[container_id] = latest = self._sample(container_id)
+        return stats_from(latest[1], previous)
 
     def stop(self, container_id: str) -> None:
         """Stop and remove a container: first gently, then by force. One that is already gone is not an error."""
@@ -193,9 +190,9 @@ class DockerEngine:
         except docker.errors.NotFound:
             return None
 
-    def _sample(self, container_id: str) -> dict[str, Any]:
+    def _sample(self, container_id: str) -> tuple[float, dict[str, Any]]:
         sample: dict[str, Any] = self._api.stats(container_id, stream=False, one_shot=True)
-        return sample
+        return time.monotonic(), sample
 
     def _remove(self, container: str) -> None:
         import docker.errors

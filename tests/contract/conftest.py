@@ -1,0 +1,82 @@
+"""Engines for the contract suite: every test runs against each one, and sees only the Engine protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_bench import Bench, Tripwire, with_layer
+
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.errors import EngineUnreachableError
+from jupyter_containeriter.types import Image
+
+ENGINES = ("docker", "sandbox", "process")
+_MARKERS = (
+    "load: only loads images, so it also runs against an engine whose published ports cannot be reached",
+    "engines(*names): the behaviour is promised by these engines only",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers of this suite."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine if name == "docker" else ()) for name in ENGINES])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Every engine in turn; what a test leaves in it is removed."""
+    promised = request.node.get_closest_marker("engines")
+    if promised and request.param not in promised.args:
+        pytest.skip(f"not promised by {request.param}")
+    make = _docker if request.param == "docker" else lambda: _sandbox(request.param, tmp_path / "state")
+    layers = tmp_path / "layers"
+    layers.mkdir()
+    bench = Bench(request.param, make(), make, layers)
+    yield bench
+    for container in bench.engine.containers(bench.history):
+        bench.engine.stop(container.id)
+    if request.param == "docker":
+        bench.forget(*(bench.image(version) for version in range(1, 4)))
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Callable[[Image, int, Callable[[], None]], Image]:
+    """Make something happen at the moment one layer of an image is read."""
+
+    def with_tripwire(image: Image, index: int, action: Callable[[], None]) -> Image:
+        path = Tripwire(image.layers[index].path)
+        path.action = action
+        return with_layer(image, index, path=path)
+
+    return with_tripwire
+
+
+def _docker() -> Engine:
+    from jupyter_containeriter.engines.docker import docker_engine
+
+    try:
+        return docker_engine()
+    except EngineUnreachableError as error:
+        _missing(error.message)
+
+
+def _sandbox(kind: str, state: Path) -> Engine:
+    from jupyter_containeriter.engines.sandbox import SandboxEngine, namespaces_work
+
+    if kind == "process":
+        return SandboxEngine(state, isolation="process")
+    if not namespaces_work():
+        _missing("this user may not create namespaces")
+    return SandboxEngine(state)
+
+
+def _missing(why: str) -> Any:
+    """Skip where a person runs the tests; in CI an engine that is not there is a fault of the CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
