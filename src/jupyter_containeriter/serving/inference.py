@@ -1,0 +1,141 @@
+"""From the bytes of a request to the bytes of its response: all the work of one prediction, for one thread."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import Any
+
+from . import wire
+from .model import LoadedModel, ModelError
+from .tensors import by_name, type_name
+from .wire import WireError
+
+_DTYPES = {"BOOL": "bool", "BYTES": "<U1", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a request's body; :class:`WireError` tells where it is malformed."""
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno} (character {error.pos})"
+        raise WireError(f"malformed JSON at {place}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise WireError(f"malformed JSON at byte {error.start}: it is not UTF-8") from None
+    except RecursionError:
+        raise WireError("malformed JSON: it is nested too deeply") from None
+    except ValueError as error:  # An integer of thousands of digits.
+        raise WireError(f"malformed JSON: {error}") from None
+
+
+def write_json(value: Any) -> bytes:
+    """Write a response as strict JSON, in ASCII: a lone surrogate in some text is no reason to fail."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def infer(model: LoadedModel, version: str, body: bytes) -> bytes:
+    """Answer an inference request of the Open Inference Protocol.
+
+    Where the outputs are not as the signature says, or there is none, the response's parameter ``schema`` describes
+    them as JSON text. A request may do the same for its inputs if the model has no signature.
+
+    Raises
+    ------
+    WireError
+        If the request is malformed. The message names the field.
+    ModelError
+        If the model fails on a well-formed input, or its output cannot be sent.
+    """
+    request = parse_json(body)
+    if not isinstance(request, dict):
+        raise WireError(f"expected a JSON object, got {type_name(request)}")
+    if not isinstance(request.get("id", ""), str):
+        raise WireError(f"id: expected a string, got {type_name(request['id'])}")
+    if "inputs" not in request:
+        raise WireError("inputs: missing")
+    wanted = list(by_name(request.get("outputs") or [], "outputs"))
+    data = read_value(model, request["inputs"], request.get("parameters"))
+    tensors, schema = write_value(model, model.predict(data))
+    response: dict[str, Any] = {
+        "model_name": model.name,
+        "model_version": version,
+        "outputs": _requested(tensors, wanted),
+    }
+    if "id" in request:
+        response["id"] = request["id"]
+    if schema != model.outputs:
+        response["parameters"] = {"schema": json.dumps(schema)}
+    return write_json(response)
+
+
+def _requested(tensors: list[dict[str, Any]], wanted: list[str]) -> list[dict[str, Any]]:
+    if not wanted:
+        return tensors
+    named = {tensor["name"]: tensor for tensor in tensors}
+    for name in wanted:
+        if name not in named:
+            raise WireError(f"outputs: the model has no output {name!r}, only {', '.join(named)}")
+    return [named[name] for name in wanted]
+
+
+def read_value(model: LoadedModel, tensors: Any, parameters: Any = None) -> Any:
+    """Decode a model's input by its signature, by the request's own schema, or by the tensors alone."""
+    if model.inputs is not None:
+        return wire.decode(tensors, model.inputs)
+    if isinstance(parameters, dict) and "schema" in parameters:
+        return _decode_by_request(tensors, parameters["schema"])
+    values = {name: _decode_alone(tensor) for name, tensor in by_name(tensors).items()}
+    if not values:
+        raise WireError("inputs: expected at least one tensor")
+    return values if len(values) > 1 else next(iter(values.values()))
+
+
+def _decode_by_request(tensors: Any, text: Any) -> Any:
+    try:
+        return wire.decode(tensors, json.loads(text))
+    except WireError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WireError(f"parameters.schema: does not describe a value: {type(error).__name__}: {error}") from None
+
+
+def _decode_alone(tensor: dict[str, Any]) -> Any:
+    name, datatype, shape = tensor["name"], tensor.get("datatype"), tensor.get("shape")
+    parameters = tensor.get("parameters")
+    if isinstance(parameters, dict) and parameters.get("content_type") == "json":
+        return wire.decode([tensor], {"kind": "json", "name": name})
+    dtype = _DTYPES.get(str(datatype), str(datatype).lower())
+    if dtype not in _DTYPES.values() and not dtype.startswith(("int", "uint")):
+        raise WireError(f"{name}: unknown datatype {datatype!r}")
+    if not isinstance(shape, list):
+        raise WireError(f"{name}: expected a shape, got {type_name(shape)}")
+    kind = "ndarray" if find_spec("numpy") else "list"
+    schema = {"kind": kind, "name": name, "type": "", "dtype": dtype, "datatype": datatype, "shape": [-1] * len(shape)}
+    return wire.decode([tensor], schema)
+
+
+def warm(model: LoadedModel) -> None:
+    """Import what the first request needs (numpy, pandas), so that a server that says it is ready is ready."""
+    if model.sample is not None:
+        read_value(model, model.sample)
+
+
+def write_value(model: LoadedModel, result: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Encode a model's output.
+
+    Returns
+    -------
+    tensors, schema
+        The signature's schema where the output fits it, else one inferred from the output.
+    """
+    if model.outputs is not None:
+        try:
+            return wire.encode(result, model.outputs), model.outputs
+        except WireError:
+            pass  # Another type or dtype than the sample's: sent as what it is, so that nobody takes it for the same.
+    try:
+        schema = wire.infer_schema(result, name="output-0")
+        return wire.encode(result, schema), schema
+    except WireError as error:
+        raise ModelError(f"the model's output cannot be sent: {error}") from error

@@ -1,0 +1,138 @@
+"""The model as the snapshot describes it: inspected first, constructed after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: The newest format of ``snapshot.json`` that this server reads; older ones keep loading.
+FORMAT = 1
+
+
+class LoadError(Exception):
+    """The snapshot is not what this server can load. The message says what is wrong and what to do."""
+
+
+class ModelError(Exception):
+    """The model failed on an input, or gave what cannot be sent. The cause is the model's own exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to predict.
+
+    Attributes
+    ----------
+    name
+        As in the routes.
+    platform
+        How the model was stored, for the metadata.
+    inputs, outputs
+        Schemas of the signature, or None without one.
+    sample
+        Tensors of the captured sample, or None.
+    function
+        What predicts: takes the data, gives the predictions.
+    """
+
+    name: str
+    platform: str
+    inputs: dict[str, Any] | None
+    outputs: dict[str, Any] | None
+    sample: list[dict[str, Any]] | None
+    function: Callable[[Any], Any]
+
+    def predict(self, data: Any) -> Any:
+        """Predict, turning whatever the model raises into :class:`ModelError`."""
+        try:
+            return self.function(data)
+        except BaseException as error:  # a model that calls sys.exit must not end the server
+            raise ModelError(f"{type(error).__name__}: {error}") from error
+
+
+def load(root: Path) -> LoadedModel:
+    """Load the model of a snapshot.
+
+    Parameters
+    ----------
+    root
+        The directory that holds ``snapshot.json`` and ``model/``.
+
+    Raises
+    ------
+    LoadError
+        If the snapshot is of a newer format, incomplete or altered. Build the image again.
+    """
+    snapshot = _read_snapshot(root)
+    try:
+        model = _unpickle(root, snapshot["model"])
+        function = _predict_function(root, snapshot["predict"], model)
+        signature, sample = snapshot.get("signature") or {}, snapshot.get("sample") or {}
+        return LoadedModel(
+            name=snapshot["name"],
+            platform=f"containeriter_{snapshot['model'].get('format', 'pickle')}",
+            inputs=signature.get("inputs"),
+            outputs=signature.get("outputs"),
+            sample=sample.get("inputs"),
+            function=function,
+        )
+    except _IncompleteError as error:
+        raise LoadError(f"{root / 'snapshot.json'} lacks {error.args[0]!r}: build the image again") from None
+
+
+class _IncompleteError(KeyError):
+    pass
+
+
+class _Members(dict[str, Any]):
+    """An object of ``snapshot.json``: a missing member is told apart from a KeyError that unpickling raises."""
+
+    def __missing__(self, key: str) -> Any:
+        raise _IncompleteError(key)
+
+
+def _read_snapshot(root: Path) -> _Members:
+    path = root / "snapshot.json"
+    try:
+        snapshot = json.loads(path.read_bytes(), object_hook=_Members)
+    except (OSError, ValueError) as error:
+        raise LoadError(f"cannot read {path}: {error}") from error
+    found = snapshot.get("format") if isinstance(snapshot, dict) else None
+    if type(found) is not int or found < 1:
+        raise LoadError(f"{path} has no format number: build the image again")
+    if found > FORMAT:
+        raise LoadError(
+            f"{path} has format {found}, but this server reads formats up to {FORMAT}: "
+            "build the image again with one version of jupyter_containeriter"
+        )
+    return _Members(snapshot)
+
+
+def _unpickle(root: Path, entry: dict[str, Any]) -> Any:
+    """Unpickle a file after its bytes were compared with the digest that was captured."""
+    path = root / entry["path"]
+    with path.open("rb") as file:
+        if "digest" in entry:
+            found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            if found != entry["digest"]:
+                raise LoadError(f"{path} is not what was captured: expected {entry['digest']}, found {found}")
+            file.seek(0)
+        return pickle.load(file)
+
+
+def _predict_function(root: Path, predict: dict[str, Any], model: Any) -> Callable[[Any], Any]:
+    kind = predict["kind"]
+    if kind == "method":
+        method: Callable[[Any], Any] = getattr(model, predict["method"])
+        return method
+    if kind == "callable":
+        return model  # type: ignore[no-any-return]
+    if kind == "function":
+        function = _unpickle(root, predict)
+        return lambda data: function(model, data)
+    raise LoadError(f"cannot predict by {kind!r}: build the image again with one version of jupyter_containeriter")

@@ -1,0 +1,67 @@
+"""The proof: the model is loaded and predicts its sample in a clean process, by the very code that will serve it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .inference import read_value, write_value
+from .model import load
+
+
+def prove(root: Path, output: Path) -> None:
+    """Load the model, predict the sample, and write what came out.
+
+    Parameters
+    ----------
+    root
+        The directory that holds ``snapshot.json``.
+    output
+        JSON file to write: ``outputs`` (tensors, or null without a sample), ``output_schema`` and ``modules`` (the
+        top-level names of what was imported); or ``error`` with ``type``, ``message``, ``traceback`` and
+        ``missing_module``.
+
+    Notes
+    -----
+    The result goes to a file because the model may print whatever it likes.
+    """
+    try:
+        report = _predict_sample(root)
+    except BaseException as error:  # noqa: BLE001 - whatever the model raises is what the proof found
+        report = {"error": _describe(error)}
+    output.write_text(json.dumps(report), encoding="utf-8")
+
+
+def _predict_sample(root: Path) -> dict[str, Any]:
+    model = load(root)
+    outputs = schema = None
+    if model.sample is not None:
+        outputs, schema = write_value(model, model.predict(read_value(model, model.sample)))
+    modules = sorted({name.partition(".")[0] for name in sys.modules})
+    return {"outputs": outputs, "output_schema": schema, "modules": modules}
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    from .model import ModelError
+
+    # The model's own exception says more than our wrapper around it.
+    shown = error.__cause__ if isinstance(error, ModelError) and error.__cause__ else error
+    return {
+        "type": type(shown).__name__,
+        "message": str(shown),
+        "traceback": "".join(traceback.format_exception(shown)),
+        "missing_module": _missing_module(error),
+    }
+
+
+def _missing_module(error: BaseException | None) -> str | None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, ModuleNotFoundError):
+            return error.name
+        error = error.__cause__ or error.__context__
+    return None

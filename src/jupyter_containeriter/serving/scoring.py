@@ -1,0 +1,307 @@
+"""MLflow's scoring forms, as at ``/invocations``, to and from tensors.
+
+A request holds exactly one of ``inputs`` (a list, or a dict of columns), ``instances`` (a list of rows),
+``dataframe_split`` and ``dataframe_records``, or is a CSV with a header. Whatever the form, the model gets the type its
+signature asks for: rows become an array or a DataFrame, by position where they have no names.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from . import wire
+from .inference import parse_json, write_json, write_value
+from .model import LoadedModel
+from .tensors import (
+    FLOATS,
+    INTEGERS,
+    TAGS,
+    Tensor,
+    WireError,
+    flatten,
+    make_tensor,
+    nest,
+    object_data,
+    to_json,
+    type_name,
+)
+
+FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
+
+_Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows, and the names of their columns if the form gives any."""
+
+    columns: Sequence[Any] | None
+    rows: list[Any]
+
+
+def score(model: LoadedModel, content_type: str, body: bytes) -> bytes:
+    """Answer a scoring request.
+
+    Raises
+    ------
+    WireError
+        If the request is malformed. The message names the field.
+    ModelError
+        If the model fails on a well-formed input, or its output cannot be sent.
+    """
+    if content_type == "text/csv":
+        data = read_form("csv", read_csv(body, model.inputs), model.inputs)
+    else:
+        request = parse_json(body)
+        if not isinstance(request, dict):
+            raise WireError(f"expected a JSON object with one of {', '.join(FORMS)}, got {type_name(request)}")
+        given = [form for form in FORMS if form in request]
+        if len(given) != 1:
+            raise WireError(f"expected exactly one of {', '.join(FORMS)}, got {', '.join(given) or 'none'}")
+        data = read_form(given[0], request[given[0]], model.inputs)
+    tensors, schema = write_value(model, model.predict(data))
+    return write_json({"predictions": plain(tensors, schema)})
+
+
+# --- request -------------------------------------------------------------------------------------------------------
+
+
+def read_csv(body: bytes, schema: _Schema | None) -> Table:
+    """Parse a CSV with a header; cells become what the schema says, and without one numbers where they look it."""
+    try:
+        rows = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise WireError(f"csv: {error}") from None
+    rows = [row for row in rows if row]
+    if not rows:
+        raise WireError("csv: expected a header")
+    header, *rows = rows
+    for position, row in enumerate(rows):
+        if len(row) != len(header):
+            raise WireError(f"csv: expected {len(header)} cells in row {position + 1}, got {len(row)}")
+    datatypes = _csv_datatypes(header, schema)
+    return Table(header, [[_cell(text, kind) for text, kind in zip(row, datatypes, strict=True)] for row in rows])
+
+
+def _csv_datatypes(header: list[str], schema: _Schema | None) -> list[str]:
+    if schema is None:
+        return [""] * len(header)
+    if schema["kind"] == "dataframe":
+        known = {str(column["label"]): column["datatype"] for column in schema["columns"]}
+        return [known.get(name, "BYTES") for name in header]
+    return [schema.get("datatype", "")] * len(header)
+
+
+def _cell(text: str, datatype: str) -> Any:
+    if datatype == "BYTES":
+        return text or None
+    if datatype == "BOOL":
+        return {"true": True, "false": False}.get(text.lower(), text or None)
+    kinds: tuple[type, ...] = (int,) if datatype in INTEGERS else (float,) if datatype in FLOATS else (int, float)
+    for kind in kinds:
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None
+
+
+def read_form(form: str, given: Any, schema: _Schema | None) -> Any:
+    """Return the model's input from one of the forms."""
+    table = _read_table(form, given)
+    if schema is None:
+        return _best_effort(form, given, table)
+    if table is None:
+        return wire.decode(_raw_tensors(given, schema, form), schema)
+    return wire.decode(_table_tensors(table, schema, form), schema)
+
+
+def _read_table(form: str, given: Any) -> Table | None:
+    """Return the rows of a form that is a table, or None for the forms that may be anything."""
+    if isinstance(given, Table):
+        return given
+    if form == "dataframe_split":
+        return _split_table(given)
+    if form == "dataframe_records" and not (isinstance(given, list) and all(isinstance(row, dict) for row in given)):
+        raise WireError("dataframe_records: expected a list of objects")
+    if isinstance(given, list) and given and all(isinstance(row, dict) for row in given):
+        return _record_table(form, given)
+    return Table([], []) if form == "dataframe_records" else None
+
+
+def _split_table(given: Any) -> Table:
+    if not isinstance(given, dict):
+        raise WireError(f"dataframe_split: expected an object with columns and data, got {type_name(given)}")
+    columns, rows = given.get("columns"), given.get("data")
+    if columns is not None and not isinstance(columns, list):
+        raise WireError(f"dataframe_split.columns: expected a list, got {type_name(columns)}")
+    if not isinstance(rows, list):
+        raise WireError(f"dataframe_split.data: expected a list of rows, got {type_name(rows)}")
+    for position, row in enumerate(rows):
+        if not isinstance(row, list) or (columns is not None and len(row) != len(columns)):
+            expected = "a list" if columns is None else f"a list of {len(columns)}"
+            raise WireError(f"dataframe_split.data[{position}]: expected {expected}, one item for each column")
+    return Table(columns, rows)
+
+
+def _record_table(form: str, records: list[dict[str, Any]]) -> Table:
+    columns = list(records[0])
+    for position, record in enumerate(records):
+        if record.keys() != records[0].keys():
+            different = min(record.keys() ^ records[0].keys())
+            raise WireError(f"{form}[{position}]: expected the keys of the first record; {different!r} is in one only")
+    return Table(columns, [[record[column] for column in columns] for record in records])
+
+
+def _table_tensors(table: Table, schema: _Schema, form: str) -> list[Tensor]:
+    kind = schema["kind"]
+    if kind == "dataframe":
+        if table.columns is None or not (table.columns or table.rows):
+            return _frame_tensors(_by_position(table.rows, schema, form), schema, form)
+        columns = [list(column) for column in zip(*table.rows, strict=True)] or [[] for _ in table.columns]
+        return _frame_tensors(dict(zip(table.columns, columns, strict=True)), schema, form)
+    if kind == "series" and all(len(row) == 1 for row in table.rows):
+        return _raw_tensors([row[0] for row in table.rows], schema, form)
+    if kind == "json" and table.columns is not None:
+        return _raw_tensors([dict(zip(table.columns, row, strict=True)) for row in table.rows], schema, form)
+    if kind == "mapping" and table.columns is not None:
+        columns = [list(column) for column in zip(*table.rows, strict=True)]
+        return _raw_tensors(dict(zip(table.columns, columns, strict=True)), schema, form)
+    return _raw_tensors(table.rows, schema, form)
+
+
+def _by_position(rows: Any, schema: _Schema, form: str) -> dict[Any, list[Any]]:
+    labels = [column["label"] for column in schema["columns"]]
+    if not isinstance(rows, list):
+        raise WireError(f"{form}: expected a list of rows or an object of columns, got {type_name(rows)}")
+    for position, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(labels):
+            raise WireError(f"{form}[{position}]: expected a list of {len(labels)}, one item for each column")
+    return {label: [row[place] for row in rows] for place, label in enumerate(labels)}
+
+
+def _frame_tensors(columns: dict[Any, Any], schema: _Schema, form: str) -> list[Tensor]:
+    known = {str(column["label"]): column for column in schema["columns"]}
+    tensors = []
+    for label, data in columns.items():
+        if str(label) not in known:
+            raise WireError(f"{form}: unknown column {label!r}; expected {', '.join(known)}")
+        if not isinstance(data, list):
+            raise WireError(f"{form}: expected the column {label!r} to be a list, got {type_name(data)}")
+        tensors.append(_leaf(data, [len(data)], known[str(label)]))
+    return tensors
+
+
+def _raw_tensors(given: Any, schema: _Schema, form: str) -> list[Tensor]:
+    """Return the tensors of nested JSON read as the schema says."""
+    kind = schema["kind"]
+    if kind == "json":
+        return [make_tensor(schema["name"], [1], "BYTES", [to_json(given, form)])]
+    if kind == "scalar":
+        return [make_tensor(schema["name"], [1], schema["datatype"], [given])]
+    if kind == "mapping":
+        if not isinstance(given, dict):
+            raise WireError(f"{form}: expected an object with {', '.join(schema['members'])}, got {type_name(given)}")
+        unknown = given.keys() - schema["members"].keys()
+        if unknown:
+            raise WireError(f"{form}: unknown {min(unknown)!r}; expected {', '.join(schema['members'])}")
+        parts = [(given[key], member, f"{form}.{key}") for key, member in schema["members"].items() if key in given]
+        return [tensor for part in parts for tensor in _raw_tensors(*part)]
+    if kind == "sequence":
+        if not isinstance(given, list) or len(given) != len(schema["items"]):
+            raise WireError(f"{form}: expected a list of {len(schema['items'])}")
+        parts = [(item, given[place], f"{form}[{place}]") for place, item in enumerate(schema["items"])]
+        return [tensor for item, part, field in parts for tensor in _raw_tensors(part, item, field)]
+    if kind == "dataframe":
+        columns = given if isinstance(given, dict) else _by_position(given, schema, form)
+        return _frame_tensors(columns, schema, form)
+    return [_array_tensor(given, schema, form)]
+
+
+def _array_tensor(given: Any, schema: _Schema, form: str) -> Tensor:
+    if isinstance(given, dict) and all(isinstance(column, list) for column in given.values()):
+        # A dict of columns for a model that takes rows.
+        lengths = {len(column) for column in given.values()}
+        if len(lengths) > 1:
+            raise WireError(f"{form}: expected columns of equal length")
+        given = [list(row) for row in zip(*given.values(), strict=True)]
+    shape, data = flatten(given, form) if isinstance(given, list) else ([], [given])
+    wanted = schema.get("shape", [-1])
+    if not data and len(shape) < len(wanted):
+        shape = [0 if size == -1 else size for size in wanted]
+    return _leaf(data, shape, schema)
+
+
+def _leaf(data: list[Any], shape: list[int], schema: _Schema) -> Tensor:
+    parameters: dict[str, Any] = {}
+    if schema.get("dtype") == "object":
+        data, parameters = object_data(data, schema["name"])
+    return make_tensor(schema["name"], shape, schema["datatype"], data, parameters)
+
+
+def _best_effort(form: str, given: Any, table: Table | None) -> Any:
+    """Return what a model without a signature most likely takes."""
+    if table is None or form in ("inputs", "instances"):
+        if find_spec("numpy") and isinstance(given, list):
+            import numpy as np
+
+            try:
+                return np.asarray(given)
+            except ValueError:
+                return given
+        return given
+    if find_spec("pandas"):
+        import pandas as pd
+
+        return pd.DataFrame(table.rows, columns=None if table.columns is None else list(table.columns))
+    return table.rows
+
+
+# --- response ------------------------------------------------------------------------------------------------------
+
+
+def plain(tensors: list[Tensor], schema: _Schema) -> Any:
+    """Return predictions as the JSON a person would write: nested lists, records for a DataFrame, null for NaN."""
+    return _plain({tensor["name"]: tensor for tensor in tensors}, schema)
+
+
+def _plain(named: dict[str, Tensor], schema: _Schema) -> Any:
+    kind = schema["kind"]
+    if kind == "mapping":
+        return {key: _plain(named, member) for key, member in schema["members"].items()}
+    if kind == "sequence":
+        return [_plain(named, item) for item in schema["items"]]
+    if kind == "dataframe":
+        columns = [_data(named[column["name"]]) for column in schema["columns"]]
+        labels = [str(column["label"]) for column in schema["columns"]]
+        return [dict(zip(labels, row, strict=True)) for row in zip(*columns, strict=True)]
+    tensor = named[schema["name"]]
+    data = _data(tensor)
+    # A list that went as JSON text is one element as well.
+    one = kind in ("scalar", "json") or (kind == "list" and tensor["datatype"] != schema["datatype"])
+    return data[0] if one else nest(tensor["shape"], data)
+
+
+def _data(tensor: Tensor) -> list[Any]:
+    if tensor["datatype"] in FLOATS:
+        return [None if number == "NaN" else number for number in tensor["data"]]
+    if tensor.get("parameters", {}).get("content_type") == "json":
+        return [_without_tags(json.loads(text)) for text in tensor["data"]]
+    return list(tensor["data"])
+
+
+def _without_tags(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_tags(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1 and TAGS & value.keys():
+        ((tag, content),) = value.items()
+        return _without_tags(content) if tag == "$tuple" else None if content == "NaN" else content
+    return {key: _without_tags(item) for key, item in value.items()}

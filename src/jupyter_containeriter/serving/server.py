@@ -1,0 +1,83 @@
+"""Starts the server: the socket opens first, then the model loads while the server's own modules are imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .inference import warm
+from .model import LoadedModel, load
+from .worker import Worker
+
+EXIT_LOAD_FAILED = 3
+
+
+def serve(root: Path, started: float) -> None:
+    """Serve the model of a snapshot until the process is told to end.
+
+    Parameters
+    ----------
+    root
+        The directory that holds ``snapshot.json``.
+    started
+        When the process started, by :func:`time.perf_counter`.
+
+    Notes
+    -----
+    A model that cannot be loaded ends the process with :data:`EXIT_LOAD_FAILED` and the traceback on stderr.
+    """
+    # As PID 1 a process ignores every signal that it has no handler for, and uvicorn installs its own only later.
+    signal.signal(signal.SIGTERM, _end)
+    # What the model prints belongs in the container's log when it happens.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    token_sha256 = _token_sha256()
+    # All interfaces of the container's own network; the engine publishes on 127.0.0.1.
+    host = os.environ.get("CONTAINERITER_HOST", "0.0.0.0")  # noqa: S104
+    listener = _listen(host, os.environ.get("CONTAINERITER_PORT", "8080"))
+    worker = Worker()
+    loading = worker.submit(_load, root)
+    from .web import run
+
+    version = os.environ.get("CONTAINERITER_VERSION", "1")
+    run(listener, worker, loading, {"version": version, "token_sha256": token_sha256}, started)
+
+
+def _end(signum: int, frame: Any) -> NoReturn:
+    os._exit(128 + signum)
+
+
+def _token_sha256() -> str:
+    digest = os.environ.get("CONTAINERITER_TOKEN_SHA256", "").lower()
+    if digest and (len(digest) != 64 or not set(digest) <= set("0123456789abcdef")):
+        sys.exit("containeriter: CONTAINERITER_TOKEN_SHA256 must be 64 hexadecimal digits")
+    return digest
+
+
+def _listen(host: str, port: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+    except (OSError, ValueError) as error:
+        sys.exit(f"containeriter: cannot listen on {host}:{port}: {error}")
+    # Listening at once: who connects early waits for an answer instead of being refused and trying again.
+    listener.listen(2048)
+    return listener
+
+
+def _load(root: Path) -> LoadedModel:
+    try:
+        model = load(root)
+        warm(model)
+    except BaseException:  # noqa: BLE001 - whatever the model raises ends the process
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(EXIT_LOAD_FAILED)
+    return model

@@ -1,0 +1,44 @@
+"""One thread that does all of the model's work, in order: models are rarely safe in several."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: musl gives threads 128 KiB of stack, too little to unpickle deeply nested models.
+_STACK_BYTES = 16 * 1024 * 1024
+
+
+class Worker:
+    """A thread and its queue. It is a daemon: a prediction that never ends does not keep the server from ending."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = SimpleQueue()
+        previous = threading.stack_size(_STACK_BYTES)
+        threading.Thread(target=self._run, name="model", daemon=True).start()
+        threading.stack_size(previous)
+
+    def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Queue a call; the future has its result."""
+        future: Future[T] = Future()
+        self._jobs.put((future, function, arguments))
+        return future
+
+    def _run(self) -> None:
+        while True:
+            self._call(*self._jobs.get())
+
+    @staticmethod
+    def _call(future: Future[Any], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        # A function of its own, so that no request's data is held while the thread waits for the next one.
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # noqa: BLE001 - the thread outlives whatever a job raises
+            future.set_exception(error)

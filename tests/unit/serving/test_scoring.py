@@ -1,0 +1,220 @@
+"""MLflow's scoring forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import Client
+
+Serve = Callable[..., Client]
+
+FRAME = pd.DataFrame({"age": [1.5, 2.0], "city": ["a", "b"], "member": [True, False], "visits": [1, 2]})
+ARRAY = np.array([[1.0, 2.0], [3.0, 4.0]])
+RECORDS = FRAME.to_dict("records")
+SPLIT = {"columns": list(FRAME.columns), "data": FRAME.astype(object).to_numpy().tolist()}
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+
+
+def seen(serve: Serve, sample: Any, body: Any, headers: dict[str, str] | None = None) -> Any:
+    """Return what the model gets of a request."""
+    got: list[Any] = []
+    signature = [] if sample is None else [sample]
+    answer = serve(lambda data: got.append(data) or 1, *signature)("POST", "/invocations", body, headers)
+    assert answer.status == 200, answer.body
+    assert answer.json == {"predictions": 1}
+    return got[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"dataframe_split": SPLIT}, None),
+        ({"dataframe_split": {"data": SPLIT["data"]}}, None),
+        ({"dataframe_records": RECORDS}, None),
+        ({"dataframe_records": [dict(reversed(record.items())) for record in RECORDS]}, None),
+        ({"inputs": FRAME.to_dict("list")}, None),
+        ({"inputs": SPLIT["data"]}, None),
+        ({"inputs": RECORDS}, None),
+        ({"instances": SPLIT["data"]}, None),
+        ({"instances": RECORDS}, None),
+        (FRAME.to_csv(index=False).encode(), CSV),
+        (FRAME[["visits", "member", "city", "age"]].to_csv(index=False).encode("utf-8-sig"), CSV),
+    ],
+    ids=range(11),
+)
+def test_every_form_becomes_the_frame_the_model_takes(serve: Serve, body: Any, headers: Any) -> None:
+    """Whatever the form, the order of columns or their naming, the model gets its DataFrame with its dtypes."""
+    pd.testing.assert_frame_equal(seen(serve, FRAME, body, headers), FRAME)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"inputs": [[1, 2], [3, 4]]}, None),
+        ({"inputs": {"a": [1, 3], "b": [2, 4]}}, None),
+        ({"instances": [[1.0, 2.0], [3.0, 4.0]]}, None),
+        ({"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}}, None),
+        ({"dataframe_records": [{"a": 1, "b": 2}, {"b": 4, "a": 3}]}, None),
+        (b"a,b\n1,2\n3,4\n", CSV),
+    ],
+    ids=range(6),
+)
+def test_every_form_becomes_the_array_the_model_takes(serve: Serve, body: Any, headers: Any) -> None:
+    """Rows and columns become an array of the signature's dtype."""
+    got = seen(serve, ARRAY, body, headers)
+    assert got.dtype == ARRAY.dtype
+    assert got.tolist() == ARRAY.tolist()
+
+
+@pytest.mark.parametrize(
+    ("sample", "body", "expected"),
+    [
+        ([[1.0, 2.0]], {"inputs": [[1, 2], [3, 4]]}, [[1.0, 2.0], [3.0, 4.0]]),
+        (["text"], {"inputs": ["a", "b"]}, ["a", "b"]),
+        ("text", {"inputs": "a"}, "a"),
+        ({"x": 1, "y": [1.5]}, {"inputs": {"x": 3, "y": [2]}}, {"x": 3, "y": [2.0]}),
+        ((1, "a"), {"inputs": [2, "b"]}, (2, "b")),
+        ([{"a": [1, 2]}], {"dataframe_records": [{"a": 1}]}, [{"a": 1}]),
+        ([1, None], {"inputs": {"any": ["thing"]}}, {"any": ["thing"]}),
+    ],
+    ids=range(7),
+)
+def test_plain_values_are_read_by_the_signature(serve: Serve, sample: Any, body: Any, expected: Any) -> None:
+    """Models that take lists, scalars, mappings or any JSON get them."""
+    assert seen(serve, sample, body) == expected
+
+
+def test_series_and_objects_are_read_by_the_signature(serve: Serve) -> None:
+    """A Series comes from a list or a one-column CSV; a column of objects may hold numbers."""
+    sample = pd.Series([1.0], name="age")
+    pd.testing.assert_series_equal(seen(serve, sample, {"inputs": [2]}), pd.Series([2.0], name="age"))
+    pd.testing.assert_series_equal(seen(serve, sample, b"age\n2\n", CSV), pd.Series([2.0], name="age"))
+    mixed = pd.DataFrame({"x": pd.Series([1, "a"], dtype=object)})
+    assert seen(serve, mixed, {"inputs": {"x": [5, "b", None]}})["x"].tolist() == [5, "b", None]
+
+
+def test_missing_values_are_understood(serve: Serve) -> None:
+    """Null in JSON and an empty cell in CSV are missing values where the dtype knows them."""
+    for body, headers in (({"inputs": [[None, 2]]}, None), (b"a,b\n,2\n", CSV)):
+        got = seen(serve, ARRAY, body, headers)
+        assert math.isnan(got[0, 0])
+    assert seen(serve, FRAME[["city"]], {"inputs": [[None]]})["city"].isna().tolist() == [True]
+
+
+def test_no_rows_are_understood(serve: Serve) -> None:
+    """A request without rows gives an empty frame or array with the signature's dtypes."""
+    for body, headers in (
+        ({"inputs": []}, None),
+        ({"dataframe_records": []}, None),
+        ({"dataframe_split": {"columns": list(FRAME.columns), "data": []}}, None),
+        (b"age,city,member,visits\n", CSV),
+    ):
+        pd.testing.assert_frame_equal(seen(serve, FRAME, body, headers), FRAME.iloc[:0])
+    assert seen(serve, ARRAY, {"inputs": []}).shape == (0, 2)
+
+
+def test_without_signature_the_form_decides(serve: Serve) -> None:
+    """Without a signature lists become arrays and dataframe forms become DataFrames."""
+    assert seen(serve, None, {"inputs": [[1, 2]]}).tolist() == [[1, 2]]
+    assert seen(serve, None, {"inputs": [[1], [2, 3]]}) == [[1], [2, 3]]
+    assert seen(serve, None, {"inputs": {"a": 1}}) == {"a": 1}
+    expected = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    split = {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
+    pd.testing.assert_frame_equal(seen(serve, None, {"dataframe_split": split}), expected)
+    pd.testing.assert_frame_equal(seen(serve, None, b"a,b\n1,x\n2,\n", CSV), expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([], ["object", "list"]),
+        ({}, ["exactly one", "none"]),
+        ({"inputs": [], "instances": []}, ["exactly one", "inputs, instances"]),
+        ({"dataframe_split": []}, ["dataframe_split", "list"]),
+        ({"dataframe_split": {"columns": 5, "data": []}}, ["dataframe_split.columns"]),
+        ({"dataframe_split": {"columns": []}}, ["dataframe_split.data"]),
+        ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, ["dataframe_split.data[0]"]),
+        ({"dataframe_records": {}}, ["dataframe_records"]),
+        ({"dataframe_records": [{"age": 1}, {"city": 2}]}, ["dataframe_records[1]", "'age'"]),
+        ({"dataframe_records": [{"age": 1}]}, ["city", "missing"]),
+        ({"dataframe_records": [{**RECORDS[0], "more": 1}]}, ["unknown column 'more'"]),
+        ({"dataframe_records": [{**RECORDS[0], "age": "old"}]}, ["age", "a number", '"old"']),
+        ({"inputs": {"age": 5}}, ["'age'", "a list"]),
+        ({"inputs": [[1]]}, ["inputs[0]", "a list of 4"]),
+        ({"inputs": 5}, ["inputs", "int"]),
+    ],
+    ids=range(15),
+)
+def test_malformed_forms_name_the_field(serve: Serve, body: Any, words: list[str]) -> None:
+    """A malformed form is refused with 400 and the field."""
+    answer = serve(len, FRAME)("POST", "/invocations", body)
+    assert answer.status == 400
+    for word in words:
+        assert word in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [(b"", "header"), (b"age\n1,2\n", "row 1"), (b'age\n"1\n', "csv"), (b"\xff", "utf-8"), (b"age\nold\n", '"old"')],
+    ids=range(5),
+)
+def test_malformed_csv_is_told(serve: Serve, body: bytes, word: str) -> None:
+    """A CSV without header, with odd rows, bad quotes, encoding or cells is refused with 400."""
+    answer = serve(len, FRAME[["age"]])("POST", "/invocations", body, CSV)
+    assert answer.status == 400
+    assert word in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "given", "word"),
+    [
+        (ARRAY, {"a": [1], "b": [2, 3]}, "equal length"),
+        (ARRAY, [[1], [2, 3]], "equal length"),
+        (ARRAY, {"a": 1}, "input-0"),
+        ({"x": 1}, 5, "x"),
+        ({"x": 1}, {"y": 1}, "'y'"),
+        ({"x": 1, "y": 2}, {"x": 1}, "y: missing"),
+        ((1, 2), [1], "list of 2"),
+    ],
+    ids=range(7),
+)
+def test_inputs_of_another_form_are_told(serve: Serve, sample: Any, given: Any, word: str) -> None:
+    """Inputs that do not have the signature's form are refused with 400."""
+    answer = serve(len, sample)("POST", "/invocations", {"inputs": given})
+    assert answer.status == 400
+    assert word in answer.json["error"]
+
+
+def test_other_content_types_are_refused(serve: Serve) -> None:
+    """Only JSON and CSV are taken; others are refused with 415."""
+    answer = serve(len)("POST", "/invocations", b"x", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status == 415
+    assert "x-www-form-urlencoded" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (ARRAY, [[1.0, 2.0], [3.0, 4.0]]),
+        (np.array([1.0, np.nan, np.inf]), [1.0, None, "Infinity"]),
+        (FRAME.iloc[:1], RECORDS[:1]),
+        (pd.Series(["a", None]), ["a", None]),
+        ({"a": np.array([1]), "b": (1, "x")}, {"a": [1], "b": [1, "x"]}),
+        ([("cat", 0.9), ("dog", math.nan)], [["cat", 0.9], ["dog", None]]),
+        (np.array([1, "a", (2,)], dtype=object), [1, "a", [2]]),
+        (np.float32(0.5), 0.5),
+        ([[1], [2]], [[1], [2]]),
+        (None, None),
+        (np.zeros((2, 0)), [[], []]),
+    ],
+    ids=range(11),
+)
+def test_predictions_are_plain_json(serve: Serve, result: Any, expected: Any) -> None:
+    """Predictions are the JSON a person would write, with null for NaN."""
+    assert serve(lambda data: result)("POST", "/invocations", {"inputs": [1]}).json == {"predictions": expected}
