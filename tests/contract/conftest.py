@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal, NoReturn
 
 import pytest
 from contract_bench import Bench, Tripwire, with_layer
 
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import EngineUnreachableError
+from jupyter_containeriter.testing import FakeEngine
 from jupyter_containeriter.types import Image
 
-ENGINES = ("docker", "sandbox", "process")
+ENGINES = ("docker", "sandbox", "process", "fake")
 _MARKERS = (
     "load: only loads images, so it also runs against an engine whose published ports cannot be reached",
     "engines(*names): the behaviour is promised by these engines only",
@@ -27,13 +28,25 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine if name == "docker" else ()) for name in ENGINES])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test against every engine that promises the behaviour."""
+    promised = metafunc.definition.get_closest_marker("engines")
+    names = promised.args if promised else ENGINES
+    marks = {"docker": pytest.mark.engine}
+    metafunc.parametrize("bench", [pytest.param(name, marks=marks.get(name, ())) for name in names], indirect=True)
+
+
+@pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    """Every engine in turn; what a test leaves in it is removed."""
-    promised = request.node.get_closest_marker("engines")
-    if promised and request.param not in promised.args:
-        pytest.skip(f"not promised by {request.param}")
-    make = _docker if request.param == "docker" else lambda: _sandbox(request.param, tmp_path / "state")
+    """Set one engine up; what a test leaves in it is removed."""
+    fake = FakeEngine()
+    makers: dict[str, Callable[[], Engine]] = {
+        "docker": _docker,
+        "sandbox": lambda: _sandbox(tmp_path / "state", "bubblewrap"),
+        "process": lambda: _sandbox(tmp_path / "state", "process"),
+        "fake": lambda: fake,
+    }
+    make = makers[request.param]
     layers = tmp_path / "layers"
     layers.mkdir()
     bench = Bench(request.param, make(), make, layers)
@@ -65,17 +78,15 @@ def _docker() -> Engine:
         _missing(error.message)
 
 
-def _sandbox(kind: str, state: Path) -> Engine:
+def _sandbox(state: Path, isolation: Literal["bubblewrap", "process"]) -> Engine:
     from jupyter_containeriter.engines.sandbox import SandboxEngine, namespaces_work
 
-    if kind == "process":
-        return SandboxEngine(state, isolation="process")
-    if not namespaces_work():
+    if isolation == "bubblewrap" and not namespaces_work():
         _missing("this user may not create namespaces")
-    return SandboxEngine(state)
+    return SandboxEngine(state, isolation)
 
 
-def _missing(why: str) -> Any:
+def _missing(why: str) -> NoReturn:
     """Skip where a person runs the tests; in CI an engine that is not there is a fault of the CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(why, pytrace=False)

@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.testing import tiny_image
 from jupyter_containeriter.types import Container, Image, Layer, Limits, RunSpec
+
+T = TypeVar("T")
 
 _BUSYBOX = Path("/bin/busybox")
 _WAIT_SECONDS = 30.0
@@ -99,11 +101,21 @@ class Bench:
 
     def ended(self, container: Container) -> Container:
         """Wait until a container has ended."""
-        return self.until(lambda: not (now := self.engine.inspect(container.id)).running and now)
+
+        def when_ended() -> Container | None:
+            now = self.engine.inspect(container.id)
+            return None if now.running else now
+
+        return self.until(when_ended)
 
     def log(self, container: Container, last: str) -> str:
         """Wait until the log has a certain line, and return all of it."""
-        return self.until(lambda: last in (log := self.engine.logs(container.id)) and log)
+
+        def when_written() -> str | None:
+            log = self.engine.logs(container.id)
+            return log if last in log else None
+
+        return self.until(when_written)
 
     def get(self, container: Container, path: str = "/v2/health/ready") -> bytes:
         """Ask the server, once it listens."""
@@ -118,10 +130,10 @@ class Bench:
 
         return self.until(answer)
 
-    def until(self, probe: Callable[[], Any]) -> Any:
+    def until(self, probe: Callable[[], T | None]) -> T:
         """Wait for a probe to return something."""
         deadline = time.monotonic() + _WAIT_SECONDS
-        while not (found := probe()):
+        while (found := probe()) is None:
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.05)
         return found

@@ -13,7 +13,10 @@ from contract_bench import Bench
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.types import Limits
 
+needs_a_server = pytest.mark.engines("docker", "sandbox", "process")
 
+
+@needs_a_server
 def test_a_running_server_answers_on_the_loopback_address(bench: Bench) -> None:
     """A container is reachable under its port on 127.0.0.1, and says so of itself."""
     container = bench.run()
@@ -22,6 +25,7 @@ def test_a_running_server_answers_on_the_loopback_address(bench: Bench) -> None:
     assert bench.get(container) == b"ready"
 
 
+@needs_a_server
 def test_a_server_is_not_published_beyond_this_machine(bench: Bench) -> None:
     """The port of a container is closed on every address but the loopback one."""
     container = bench.run()
@@ -31,6 +35,7 @@ def test_a_server_is_not_published_beyond_this_machine(bench: Bench) -> None:
         assert probe.connect_ex((_outside_address(), container.port or 0)) != 0
 
 
+@needs_a_server
 def test_a_chosen_port_is_used(bench: Bench) -> None:
     """A container gets the port that was asked for."""
     with socket.socket() as probe:
@@ -41,6 +46,7 @@ def test_a_chosen_port_is_used(bench: Bench) -> None:
     assert bench.get(container) == b"ready"
 
 
+@needs_a_server
 def test_a_taken_port_is_named_and_leaves_no_container(bench: Bench) -> None:
     """Where the port is taken, the error names it and no container stays behind."""
     with socket.socket() as other:
@@ -102,6 +108,7 @@ def test_an_unknown_container_is_not_found(bench: Bench) -> None:
             ask(unknown)
 
 
+@needs_a_server
 def test_logs_end_with_the_last_lines(bench: Bench) -> None:
     """The log is what the server wrote, and can be cut to its last lines."""
     container = bench.run({"TEST_EXIT": "3"})
@@ -109,6 +116,7 @@ def test_logs_end_with_the_last_lines(bench: Bench) -> None:
     assert bench.engine.logs(container.id, tail=1).strip() == "leaving with 3"
 
 
+@needs_a_server
 def test_stats_measure_memory_and_cpu(bench: Bench) -> None:
     """A busy container uses some memory within its limit, and CPU."""
     container = bench.run({"TEST_BUSY": "1"})
@@ -118,6 +126,7 @@ def test_stats_measure_memory_and_cpu(bench: Bench) -> None:
     assert stats.cpu_percent > 0
 
 
+@needs_a_server
 def test_a_stopped_container_is_gone(bench: Bench) -> None:
     """Stopping ends the server and removes the container; stopping again is not an error."""
     container = bench.run()
@@ -131,6 +140,7 @@ def test_a_stopped_container_is_gone(bench: Bench) -> None:
         assert probe.connect_ex(("127.0.0.1", container.port or 0)) != 0
 
 
+@needs_a_server
 def test_a_container_that_ends_at_once_tells_its_exit_code(bench: Bench) -> None:
     """A server that leaves by itself is not running, and its exit code and log are kept."""
     container = bench.ended(bench.run({"TEST_EXIT": "3"}))
@@ -140,6 +150,7 @@ def test_a_container_that_ends_at_once_tells_its_exit_code(bench: Bench) -> None
     assert bench.engine.stats(container.id).cpu_percent == 0
 
 
+@needs_a_server
 def test_a_container_that_eats_its_memory_is_killed(bench: Bench) -> None:
     """A server that needs more memory than its limit is killed, and the engine says why."""
     container = bench.ended(bench.run({"TEST_EAT": "1"}, limits=Limits(memory_bytes=64 * 1024**2)))
