@@ -208,6 +208,8 @@ def _described_index(first: Tensor, wanted: dict[str, Any] | None) -> dict[str, 
         return {"names": [None], "levels": [level], "multi": False, "range": False}
     try:
         described = json.loads(text)
+        if not 0 < len(described["levels"]) == len([plain_label(name, INDEX) for name in described["names"]]):
+            raise ValueError("expected as many names as levels")
         for level in described["levels"]:
             decode_column(first["name"], [], level, {})
         return {"multi": described["multi"], "range": described["range"], **described}

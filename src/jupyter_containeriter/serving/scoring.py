@@ -36,6 +36,9 @@ FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 
 _Schema = dict[str, Any]
 
+#: The types a column's name may have.
+_NAMES = (str, int, float, bool)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -139,8 +142,8 @@ def _split_table(given: Any) -> Table:
     if not isinstance(given, dict):
         raise WireError(f"dataframe_split: expected an object with columns and data, got {type_name(given)}")
     columns, rows = given.get("columns"), given.get("data")
-    if columns is not None and not isinstance(columns, list):
-        raise WireError(f"dataframe_split.columns: expected a list, got {type_name(columns)}")
+    if columns is not None and not (isinstance(columns, list) and all(type(name) in _NAMES for name in columns)):
+        raise WireError("dataframe_split.columns: expected a list of names")
     if not isinstance(rows, list):
         raise WireError(f"dataframe_split.data: expected a list of rows, got {type_name(rows)}")
     for position, row in enumerate(rows):

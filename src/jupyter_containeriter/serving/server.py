@@ -32,7 +32,8 @@ def serve(root: Path, started: float) -> None:
     A model that cannot be loaded ends the process with :data:`EXIT_LOAD_FAILED` and the traceback on stderr.
     """
     # As PID 1 a process ignores every signal that it has no handler for, and uvicorn installs its own only later.
-    signal.signal(signal.SIGTERM, _end)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _end)
     # What the model prints belongs in the container's log when it happens.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

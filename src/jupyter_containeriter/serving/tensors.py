@@ -265,7 +265,7 @@ def from_json(text: Any, name: str) -> Any:
     """Undo :func:`to_json`."""
     try:
         return json.loads(text, object_hook=_untagged)
-    except (TypeError, ValueError) as error:
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
         raise WireError(f"{name}: expected JSON text: {error}") from None
 
 

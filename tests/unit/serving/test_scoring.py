@@ -138,6 +138,7 @@ def test_without_signature_the_form_decides(serve: Serve) -> None:
         ({"inputs": [], "instances": []}, ["exactly one", "inputs, instances"]),
         ({"dataframe_split": []}, ["dataframe_split", "list"]),
         ({"dataframe_split": {"columns": 5, "data": []}}, ["dataframe_split.columns"]),
+        ({"dataframe_split": {"columns": [[]], "data": []}}, ["dataframe_split.columns"]),
         ({"dataframe_split": {"columns": []}}, ["dataframe_split.data"]),
         ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, ["dataframe_split.data[0]"]),
         ({"dataframe_records": {}}, ["dataframe_records"]),
@@ -149,7 +150,7 @@ def test_without_signature_the_form_decides(serve: Serve) -> None:
         ({"inputs": [[1]]}, ["inputs[0]", "a list of 4"]),
         ({"inputs": 5}, ["inputs", "int"]),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_malformed_forms_name_the_field(serve: Serve, body: Any, words: list[str]) -> None:
     """A malformed form is refused with 400 and the field."""

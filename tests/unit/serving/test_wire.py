@@ -378,7 +378,14 @@ def test_foreign_index_without_description_is_understood() -> None:
     assert wire.decode(tensors, schema).index.tolist() == ["a"]
 
 
-@pytest.mark.parametrize("text", ["x", "5", "{}", '{"levels": [{"dtype": "nope", "datatype": "FP64"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x", "5", "{}", '{"levels": [{"dtype": "nope", "datatype": "FP64"}], "names": [null]}'),
+        '{"levels": [], "names": [], "multi": false, "range": true}',
+        '{"levels": [{"dtype": "int64", "datatype": "INT64"}], "names": [{}], "multi": false, "range": false}',
+    ],
+)
 def test_malformed_index_descriptions_are_refused(text: str) -> None:
     """An index description that makes no sense is refused by name."""
     index = {"name": "__index__", "shape": [1], "datatype": "INT64", "data": [1], "parameters": {"index": text}}
@@ -456,3 +463,9 @@ def test_cast_refuses_what_would_be_lost(sample: Any, value: Any) -> None:
     """With cast, a conversion that changes a value is refused."""
     with pytest.raises(wire.WireError, match=r"without loss|rectangular"):
         wire.encode(value, wire.infer_schema(sample), cast=True)
+
+
+def test_rows_without_elements_take_no_memory() -> None:
+    """A shape that claims countless empty rows is read as an empty list."""
+    tensor = {"name": "input-0", "shape": [2**60, 0], "datatype": "INT64", "data": []}
+    assert wire.decode([tensor], wire.infer_schema([[1]])) == []
