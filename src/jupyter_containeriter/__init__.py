@@ -1,3 +1,60 @@
-"""From the model in the kernel to a verified container, in one line, timed."""
+"""From the model in the kernel to a verified container, in one line, timed.
+
+Importing this package is cheap on purpose: whatever is heavy is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_VERBS = ("containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
+
+__all__ = [
+    "__version__",
+    "containerize",
+    "deploy",
+    "deployments",
+    "doctor",
+    "iterations",
+    "plot",
+    "rollback",
+    "undeploy",
+]
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_containeriter.api import (
+        containerize,
+        deploy,
+        deployments,
+        doctor,
+        iterations,
+        plot,
+        rollback,
+        undeploy,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        from jupyter_containeriter import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Make the magics known (``%load_ext jupyter_containeriter``)."""
+    from jupyter_containeriter.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Stop timing cells (``%unload_ext jupyter_containeriter``)."""
+    from jupyter_containeriter.magics import unload
+
+    unload(shell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 
@@ -39,3 +40,9 @@ class CellClock:
     def _total_run(self) -> float:
         current = 0.0 if self._cell_started is None else time.monotonic() - self._cell_started
         return self._run_seconds + current
+
+
+@functools.cache
+def kernel_clock() -> CellClock:
+    """Return the clock of this kernel; it begins when it is first asked for."""
+    return CellClock()

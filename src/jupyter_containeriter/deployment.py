@@ -12,7 +12,7 @@ from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.types import Container, Iteration, LoadReport, Stats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Deployment:
     """A version of a model and, while it runs, its container.
 
@@ -144,6 +144,11 @@ class Deployment:
         from jupyter_containeriter.show.card import deployment_card
 
         return deployment_card(self)
+
+    def _ipython_display_(self) -> None:
+        from jupyter_containeriter.show.live import show
+
+        show(self)
 
     def __str__(self) -> str:
         from jupyter_containeriter.show.text import deployment_text

@@ -83,11 +83,13 @@ class Session:
     ----------
     settings
         Where things are kept and what is the default.
+    clock
+        Tells how long a person thought and cells ran between iterations.
     """
 
-    def __init__(self, settings: ContainerIter) -> None:
+    def __init__(self, settings: ContainerIter, clock: CellClock | None = None) -> None:
         self.settings = settings
-        self.clock = CellClock()
+        self.clock = clock or CellClock()
         self.host = socket.gethostname()
         self._locks: dict[str, FileLock] = {}
         self._reconciled = False

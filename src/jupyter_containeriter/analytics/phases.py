@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from jupyter_containeriter.types import PHASES
 
 from .figure import NotebookFigure
+from .palette import COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
 BEFORE = PHASES[:2]
 WITHIN = PHASES[2:]
 
-#: From dark to light, so that neighbours differ in grey as well; all but the first are of the Okabe-Ito palette.
-COLORS = {
-    "capture": "#332288",
-    "build": "#0072B2",
-    "load": "#009E73",
-    "start": "#E69F00",
-    "verify": "#F0E442",
-    "other": "#D9D9D9",
-    "think": "#C8CCD2",
-    "run": "#7A828C",
-}
 _INK, _LINE, _FAINT = "#24292F", "#8C959F", "#E4E6E9"
 _MARKS = {"failed": "#9B1C1C", "interrupted": "#57606A", "running": "#57606A"}
 

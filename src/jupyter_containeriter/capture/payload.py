@@ -73,6 +73,9 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, CodeType):
             return self._reduce_code(obj)
+        if isinstance(obj, io.IOBase) and not isinstance(obj, (io.BytesIO, io.StringIO)):
+            # cloudpickle would read the file and carry its content, unasked.
+            raise pickle.PicklingError("an open file")
         module = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
         self.modules.update(name for name in (module, type(obj).__module__) if isinstance(name, str))
         reduced = super().reducer_override(obj)
@@ -99,7 +102,7 @@ def _locate(value: Any, path: str, depth: int) -> tuple[str, Any]:
     if depth < _SEARCH_DEPTH:
         for step, child in _children(value):
             try:
-                cloudpickle.dumps(child)
+                _Tracer(io.BytesIO()).dump(child)
             except Exception:  # noqa: BLE001 (any failure marks the way)
                 return _locate(child, path + step, depth + 1)
     return path, value

@@ -15,7 +15,8 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from jupyter_containeriter.analytics import KINDS, plot
-from jupyter_containeriter.analytics.phases import COLORS, WITHIN, plot_phases
+from jupyter_containeriter.analytics.palette import COLORS
+from jupyter_containeriter.analytics.phases import WITHIN, plot_phases
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import ITERATION_COLUMNS, Iteration, Status
 

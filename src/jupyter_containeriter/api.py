@@ -1,0 +1,165 @@
+"""The verbs as Python functions, over one session for the kernel."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jupyter_containeriter.clock import kernel_clock
+from jupyter_containeriter.magic_arguments import number
+from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.show.live import watched
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.types import Finding
+
+
+@functools.cache
+def session() -> Session:
+    """Return the session of this kernel, made on first use."""
+    return Session(ContainerIter.instance(), kernel_clock())
+
+
+def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
+    model: Any,
+    *,
+    name: str | None = None,
+    sample: Any = None,
+    expect: Any = None,
+    predict: str | Callable[[Any, Any], Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str = "",
+    engine: str | None = None,
+    memory: str | None = None,
+    cpus: float | None = None,
+    gpus: str | None = None,
+    port: int | None = None,
+    token: bool = True,
+    deploy: bool = True,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    namespace: Mapping[str, Any] | None = None,
+) -> Deployment:
+    """Take a model to a running container that is proven to predict what it predicts here.
+
+    Parameters
+    ----------
+    model
+        A fitted object with ``predict``, or any callable.
+    name
+        Lower-case letters and digits with ``- _ .`` between; made from the type of the model by default.
+    sample
+        A few rows to predict: DataFrame, array or list. Without it nothing is proven.
+    expect
+        Predictions that must come back instead of the ones made here.
+    predict
+        A method of the model, or a function ``f(model, data)`` (or its name in ``namespace``).
+    metrics, params, tags, note
+        Kept with the iteration.
+    engine
+        ``docker``, ``sandbox``, ``process`` or ``auto``.
+    memory, cpus
+        Limits, for example ``"1g"`` and ``2``.
+    gpus
+        ``"all"`` or a count (Docker only).
+    port
+        Port on 127.0.0.1; any free one by default.
+    token
+        False to serve without a bearer token.
+    deploy
+        False to build and load the image only.
+    include, exclude
+        Packages to add to, or leave out of, the image.
+    namespace
+        Where ``predict`` is looked up by name.
+
+    Returns
+    -------
+    Deployment
+        The handle of what runs.
+
+    Raises
+    ------
+    ContainerIterError
+        A subclass that says what is wrong and what to do. What ran before keeps running.
+    """
+    from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.names import name_from
+
+    options = RunOptions(
+        engine=engine,
+        memory=memory,
+        cpus=cpus,
+        gpus=gpus,
+        port=port,
+        token=token,
+        deploy=deploy,
+        params=params or {},
+        metrics={key: number("metrics", key, value) for key, value in (metrics or {}).items()},
+        tags=tags or {},
+        note=note,
+        notebook=notebook_name(),
+    )
+    name = name_from(type(model).__name__) if name is None else name
+    request = CaptureRequest(
+        name, model, name, namespace or {}, sample, expect, predict, tuple(include), tuple(exclude)
+    )
+    return run_containerize(request, options)
+
+
+def run_containerize(request: CaptureRequest, options: RunOptions) -> Deployment:
+    """Containerize with progress shown."""
+    return watched(f"Containerizing {request.name}", partial(session().containerize, request, options))
+
+
+def deploy(reference: str, options: RunOptions | None = None) -> Deployment:
+    """Run the exact image of ``NAME:VERSION`` again; it is verified before it replaces what runs."""
+    return watched(f"Deploying {reference}", partial(session().deploy, reference, options))
+
+
+def rollback(name: str, to: int | None = None) -> Deployment:
+    """Deploy the version before the one that runs, or version ``to``."""
+    return watched(f"Rolling back {name}", partial(session().rollback, name, to))
+
+
+def undeploy(name: str) -> int:
+    """Stop a model's containers and return the version that ran; images and history stay."""
+    return session().undeploy(name)
+
+
+def deployments() -> list[Deployment]:
+    """Return what runs now."""
+    return session().deployments()
+
+
+def iterations(name: str | None = None, last: int | None = None) -> DataFrame:
+    """Return the history as a typed DataFrame, one row an iteration, oldest first."""
+    return session().iterations(name, last)
+
+
+def plot(kind: str = "phases", name: str | None = None) -> Figure:
+    """Draw the history; returns a matplotlib Figure."""
+    return session().plot(kind, name)
+
+
+def doctor() -> list[Finding]:
+    """Look at everything a deployment needs; each finding has a remedy where one is needed."""
+    from jupyter_containeriter.doctor import examine
+
+    return examine(session().settings)
+
+
+def notebook_name() -> str:
+    """Return the path of the notebook where its front end tells it, "" elsewhere."""
+    return os.environ.get("JPY_SESSION_NAME", "")

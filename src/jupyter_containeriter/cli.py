@@ -1,0 +1,106 @@
+"""The shell's face: ``jupyter containeriter doctor|iterations|deployments|undeploy [--json]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jupyter_containeriter import __version__
+from jupyter_containeriter.errors import ContainerIterError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return 0, 1 for an error or for an error that the doctor found, 2 for a wrong call."""
+    options = _parser().parse_args(arguments)
+    try:
+        verb: Callable[[argparse.Namespace], int] = options.verb
+        return verb(options)
+    except ContainerIterError as error:
+        if options.json:
+            print(json.dumps({"error": error.message, "remedy": error.remedy}))
+        else:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jupyter containeriter", description="Look at what was containerized.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print JSON")
+
+    doctor = verbs.add_parser("doctor", parents=[shared], help="look at everything a deployment needs")
+    doctor.set_defaults(verb=_doctor)
+    iterations = verbs.add_parser("iterations", parents=[shared], help="list the history")
+    iterations.add_argument("name", nargs="?", help="only this model")
+    iterations.add_argument("--last", type=int, metavar="K", help="only the last K")
+    iterations.set_defaults(verb=_iterations)
+    deployments = verbs.add_parser("deployments", parents=[shared], help="list what runs")
+    deployments.set_defaults(verb=_deployments)
+    undeploy = verbs.add_parser("undeploy", parents=[shared], help="stop a model's containers")
+    undeploy.add_argument("name")
+    undeploy.set_defaults(verb=_undeploy)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+    from jupyter_containeriter.show.text import findings_text
+
+    findings = api.doctor()
+    _print(options, [asdict(finding) for finding in findings], findings_text(findings))
+    return int(any(finding.status == "error" for finding in findings))
+
+
+def _iterations(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+
+    frame = api.iterations(options.name, options.last)
+    shown = frame[
+        ["name", "version", "status", "finished_at", "package_to_verified_seconds", "engine", "parity", "note"]
+    ]
+    rows = json.loads(frame.to_json(orient="records", date_format="iso", date_unit="us"))
+    _print(options, rows, shown.to_string(index=False) if len(frame) else "No iterations yet.")
+    return 0
+
+
+def _deployments(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+    from jupyter_containeriter.show.text import deployments_text
+
+    found = api.deployments()
+    rows = [
+        {
+            "name": deployment.name,
+            "version": deployment.version,
+            "engine": deployment.engine,
+            "url": deployment.url,
+            "image": deployment.image,
+            "parity": deployment.parity,
+            "running": bool(deployment.container and deployment.container.running),
+        }
+        for deployment in found
+    ]
+    _print(options, rows, deployments_text(found))
+    return 0
+
+
+def _undeploy(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+
+    version = api.undeploy(options.name)
+    _print(options, {"name": options.name, "version": version}, f"{options.name}:{version} stopped.")
+    return 0
+
+
+def _print(options: argparse.Namespace, document: Any, text: str) -> None:
+    print(json.dumps(document) if options.json else text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Looks at everything a deployment needs and says how it stands; each finding that is not well has a remedy."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from jupyter_containeriter import __version__
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.engines.sandbox import namespaces_work
+from jupyter_containeriter.engines.select import select_engine
+from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.history import History
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.types import Finding
+
+#: Room for a base, an environment and some versions; below it the doctor warns.
+ENOUGH_BYTES = 2_000_000_000
+
+_PACKAGES = ("docker", "IPython", "ipykernel", "cloudpickle", "numpy", "pandas", "sqlalchemy", "uvicorn", "starlette")
+
+
+def examine(settings: ContainerIter) -> list[Finding]:
+    """Return all findings, in the order of a deployment's needs."""
+    state = settings.data_path / "sandbox"
+    return [
+        _python(),
+        _platform(),
+        *_engines(settings, state),
+        _namespaces(),
+        *_directories(settings),
+        _history(settings),
+        _versions(),
+    ]
+
+
+def _python() -> Finding:
+    where = "virtual environment" if sys.prefix != sys.base_prefix else "no virtual environment"
+    message = f"CPython {platform.python_version()} ({where}), {sys.executable}"
+    if sys.implementation.name == "cpython":
+        return Finding("Python", "ok", message)
+    name = sys.implementation.name
+    return Finding("Python", "error", f"The kernel runs {name}.", "Use a CPython kernel.")
+
+
+def _platform() -> Finding:
+    message = f"{platform.system()} {platform.machine()}, {platform.libc_ver()[0] or 'other libc'}"
+    if sys.platform.startswith("linux"):
+        return Finding("Platform", "ok", message)
+    return Finding("Platform", "error", message, "Run the kernel on Linux, for example in a container or a VM.")
+
+
+def _engines(settings: ContainerIter, state: Path) -> Iterator[Finding]:
+    try:
+        docker = select_engine("docker", state).describe()
+        found = f"{docker.version}, store {docker.store}, at {docker.endpoint}"
+        yield Finding("Docker", "ok", found)
+    except ContainerIterError as error:
+        yield Finding("Docker", "warning", error.message, error.remedy)
+    try:
+        used: Engine = select_engine(settings.engine, state)
+    except ContainerIterError as error:
+        yield Finding("Engine", "error", error.message, error.remedy)
+        return
+    about = f"{used.name} will be used ({used.describe().isolation})"
+    if used.name == "process":
+        yield Finding("Engine", "warning", about, "Start Docker, or allow user namespaces for the sandbox.")
+    else:
+        yield Finding("Engine", "ok", about)
+
+
+def _namespaces() -> Finding:
+    if namespaces_work():
+        return Finding("Namespaces", "ok", "user namespaces work, so the sandbox does")
+    remedy = "Needed for --engine sandbox only: sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile."
+    return Finding("Namespaces", "warning", "this machine forbids user namespaces", remedy)
+
+
+def _directories(settings: ContainerIter) -> Iterator[Finding]:
+    places = (
+        ("Data", settings.data_path, "CONTAINERITER_DATA_DIR"),
+        ("Cache", settings.cache_path, "CONTAINERITER_CACHE_DIR"),
+    )
+    for topic, directory, variable in places:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                free = shutil.disk_usage(directory).free
+        except OSError as error:
+            remedy = f"Make it writable, or set {variable} to another directory."
+            yield Finding(topic, "error", f"{directory} cannot be written: {error.strerror}", remedy)
+            continue
+        message = f"{directory}, {free / 1e9:.1f} GB free"
+        if free > ENOUGH_BYTES:
+            yield Finding(topic, "ok", message)
+        else:
+            yield Finding(topic, "warning", message, f"Free some space, or set {variable} to a larger disk.")
+
+
+def _history(settings: ContainerIter) -> Finding:
+    path = settings.data_path / "history.sqlite"
+    if not path.exists():
+        return Finding("History", "ok", f"{path} is made with the first iteration")
+    history = History(path)
+    try:
+        count = len(history.names())
+    except ContainerIterError as error:
+        return Finding("History", "error", error.message, error.remedy)
+    finally:
+        history.close()
+    return Finding("History", "ok", f"{path}, {count} model{'' if count == 1 else 's'}")
+
+
+def _versions() -> Finding:
+    found = [f"{name} {installed}" for name in _PACKAGES if (installed := _version(name))]
+    return Finding("Versions", "ok", f"jupyter_containeriter {__version__}, {', '.join(found)}")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

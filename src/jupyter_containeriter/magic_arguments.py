@@ -1,0 +1,112 @@
+"""Read a magic's line: expressions may hold spaces inside brackets and quotes, as in ``--sample X[["a", "b"]][:5]``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from jupyter_containeriter.errors import UsageError
+
+_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
+
+
+class MagicParser(argparse.ArgumentParser):
+    """An argument parser that raises :class:`UsageError` instead of ending the process."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=f"%{name}", description=description, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise, with the usage as the remedy."""
+        raise UsageError(f"{self.prog}: {message}", self.format_usage().strip())
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse a line as typed."""
+        return self.parse_args(split_line(line))
+
+
+def split_line(line: str) -> list[str]:
+    """Split at spaces outside brackets and quotes; a word that is quoted as a whole loses its quotes.
+
+    Raises
+    ------
+    UsageError
+        A bracket or quote is not closed.
+    """
+    words, word, depth, quote = [], "", 0, ""
+    for character in line:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in _QUOTES:
+            quote = character
+        elif character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        if character.isspace() and not quote and depth <= 0:
+            words.append(word)
+            word = ""
+        else:
+            word += character
+    if quote or depth > 0:
+        raise UsageError(f"Something is not closed in: {line.strip()}", "Close every bracket and quote.")
+    return [_unquoted(word) for word in [*words, word] if word]
+
+
+def _unquoted(word: str) -> str:
+    whole = len(word) > 1 and word[0] in _QUOTES and word[-1] == word[0] and word[0] not in word[1:-1]
+    return word[1:-1] if whole else word
+
+
+def evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
+    """Evaluate an expression in the user namespace.
+
+    Raises
+    ------
+    UsageError
+        It raises, or names something that is not there.
+    """
+    try:
+        return eval(expression, dict(namespace))  # noqa: S307 (the person's own expression, in their own kernel)
+    except NameError as error:
+        raise UsageError(
+            f"{option} {expression}: {error}.", "Define it in a cell first, or correct the name."
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{option} {expression} raised {type(error).__name__}: {error}", "Try the expression in a cell."
+        ) from error
+
+
+def pairs(option: str, items: list[str], read: Callable[[str, str], Any]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` items; ``read`` gets the key and the text of the value.
+
+    Raises
+    ------
+    UsageError
+        There is no ``=`` or no key.
+    """
+    result = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip() or not text:
+            raise UsageError(f"{option} {item}: not KEY=VALUE.", f"For example {option} accuracy=acc.")
+        result[key.strip()] = read(key.strip(), text)
+    return result
+
+
+def number(option: str, key: str, value: Any) -> float:
+    """Return a metric's value as a float.
+
+    Raises
+    ------
+    UsageError
+        It is no number.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{option} {key}: {value!r} is a {type(value).__name__}, not a number.", "Give one number."
+        ) from error

@@ -1,0 +1,223 @@
+"""The IPython magics: parse a line, call the API, show what comes back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+
+from jupyter_containeriter.clock import kernel_clock
+from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number, pairs
+from jupyter_containeriter.settings import ContainerIter
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.session import RunOptions
+
+_CLOCKS = "_containeriter_clocks"
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register magics, settings and the clock that times cells; loading twice is the same as once."""
+    if hasattr(shell, _CLOCKS):
+        return
+    settings = ContainerIter.instance(parent=shell)
+    configurables: list[Any] = shell.configurables
+    if settings not in configurables:
+        configurables.append(settings)
+    shell.register_magics(ContainerIterMagics)
+    clock = CellEvents()
+    shell.events.register("pre_run_cell", clock.before)
+    shell.events.register("post_run_cell", clock.after)
+    setattr(shell, _CLOCKS, clock)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Stop timing cells; the magics stay, as IPython cannot forget them."""
+    clock = getattr(shell, _CLOCKS, None)
+    if clock is not None:
+        shell.events.unregister("pre_run_cell", clock.before)
+        shell.events.unregister("post_run_cell", clock.after)
+        delattr(shell, _CLOCKS)
+
+
+class CellEvents:
+    """Passes IPython's cell events to the kernel's clock; their arguments do not matter."""
+
+    def __init__(self) -> None:
+        self._clock = kernel_clock()
+
+    def before(self, *_: object) -> None:
+        """Hear that a cell begins."""
+        self._clock.cell_started()
+
+    def after(self, *_: object) -> None:
+        """Hear that a cell has run."""
+        self._clock.cell_ended()
+
+
+def _containerize_parser() -> MagicParser:
+    parser = MagicParser("containerize", "Take a model to a running container that is proven to predict the same.")
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="the model: a variable or expression")
+    add("--name", metavar="N", help="name of the model (default: from the variable)")
+    add("--sample", metavar="EXPR", help="a few rows to predict, here and in the container")
+    add("--expect", metavar="EXPR", help="predictions that must come back, instead of the ones made here")
+    add("--metric", metavar="KEY=EXPR", action="append", default=[], help="a number kept with the iteration")
+    add("--param", metavar="KEY=EXPR", action="append", default=[], help="a value kept with the iteration")
+    add("--tag", metavar="KEY=VALUE", action="append", default=[], help="a text kept with the iteration")
+    add("--note", metavar="TEXT", default="", help="a note kept with the iteration")
+    add("--predict", metavar="ATTR_OR_FUNC", help="method of the model, or function f(model, data), to call")
+    add("--engine", metavar="E", help="docker, sandbox, process or auto")
+    add("--memory", metavar="SIZE", help="memory limit, for example 1g")
+    add("--cpus", metavar="CORES", type=float, help="CPU limit")
+    add("--gpus", metavar="all|N", help="GPUs (Docker only)")
+    add("--port", metavar="P", type=int, help="port on 127.0.0.1")
+    add("--no-token", action="store_true", help="serve without a bearer token")
+    add("--no-deploy", action="store_true", help="build and load the image only")
+    add("--include", metavar="PKG", action="append", default=[], help="add a package to the image")
+    add("--exclude", metavar="PKG", action="append", default=[], help="leave a package out of the image")
+    return parser
+
+
+def _iterplot_parser() -> MagicParser:
+    parser = MagicParser("iterplot", "Draw the history.")
+    parser.add_argument("words", metavar="[KIND] [NAME]", nargs="*", help="kind of picture; a model's name")
+    return parser
+
+
+@magics_class
+class ContainerIterMagics(Magics):
+    """The magics. The API is imported when one is used, so that loading the extension costs nothing."""
+
+    @line_cell_magic
+    def containerize(self, line: str, cell: str | None = None) -> Any:
+        """Containerize a model; with a cell, the cell defines ``predict(model, data)``."""
+        from jupyter_containeriter import api
+        from jupyter_containeriter.capture.snapshot import CaptureRequest
+        from jupyter_containeriter.names import name_from
+
+        arguments = _containerize_parser().parse_line(line)
+        assert self.shell is not None
+        namespace = dict(self.shell.user_ns)
+        read = partial(evaluate, namespace=namespace)
+        request = CaptureRequest(
+            name=name_from(arguments.model) if arguments.name is None else arguments.name,
+            model=read("MODEL", arguments.model),
+            label=arguments.model,
+            namespace=namespace,
+            sample=read("--sample", arguments.sample) if arguments.sample else None,
+            expected=read("--expect", arguments.expect) if arguments.expect else None,
+            predict=arguments.predict if cell is None else _predict_of(cell, namespace),
+            include=tuple(arguments.include),
+            exclude=tuple(arguments.exclude),
+        )
+        return api.run_containerize(request, _options(arguments, read))
+
+    @line_magic
+    def deploy(self, line: str) -> Any:
+        """Run the exact image of an earlier version: ``%deploy churn:2``."""
+        from jupyter_containeriter import api
+
+        parser = MagicParser("deploy", "Run the exact image of an earlier version.")
+        parser.add_argument("reference", metavar="NAME[:VERSION]")
+        return api.deploy(parser.parse_line(line).reference)
+
+    @line_magic
+    def rollback(self, line: str) -> Any:
+        """Deploy the version before the one that runs: ``%rollback churn``, ``%rollback churn --to 2``."""
+        from jupyter_containeriter import api
+
+        parser = MagicParser("rollback", "Deploy the version before the one that runs.")
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--to", metavar="VERSION", type=int)
+        arguments = parser.parse_line(line)
+        return api.rollback(arguments.name, arguments.to)
+
+    @line_magic
+    def undeploy(self, line: str) -> None:
+        """Stop a model's containers; images and history stay: ``%undeploy churn``."""
+        from jupyter_containeriter import api
+
+        parser = MagicParser("undeploy", "Stop a model's containers.")
+        parser.add_argument("name", metavar="NAME")
+        name = parser.parse_line(line).name
+        print(f"{name}:{api.undeploy(name)} stopped; deploy it again with %deploy {name}.")  # noqa: T201
+
+    @line_magic
+    def deployments(self, line: str) -> Any:
+        """Show what runs now."""
+        from jupyter_containeriter import api
+        from jupyter_containeriter.show.tables import Deployments
+
+        MagicParser("deployments", "Show what runs now.").parse_line(line)
+        return Deployments(api.deployments())
+
+    @line_magic
+    def iterations(self, line: str) -> Any:
+        """Return the history as a DataFrame: ``%iterations churn --last 5``."""
+        from jupyter_containeriter import api
+
+        parser = MagicParser("iterations", "Return the history as a DataFrame.")
+        parser.add_argument("name", metavar="NAME", nargs="?")
+        parser.add_argument("--last", metavar="K", type=int)
+        arguments = parser.parse_line(line)
+        return api.iterations(arguments.name, arguments.last)
+
+    @line_magic
+    def iterplot(self, line: str) -> Any:
+        """Draw the history: ``%iterplot``, ``%iterplot phases churn``, ``%iterplot churn``."""
+        from jupyter_containeriter import analytics, api
+
+        words = _iterplot_parser().parse_line(line).words
+        kind = words.pop(0) if words and words[0] in analytics.KINDS else "phases"
+        if len(words) > 1:
+            raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(analytics.KINDS)}.")
+        return api.plot(kind, words[0] if words else None)
+
+    @line_magic
+    def containeriter(self, line: str) -> Any:
+        """Look after the tool itself: ``%containeriter doctor``."""
+        from jupyter_containeriter import api
+        from jupyter_containeriter.show.tables import Findings
+
+        parser = MagicParser("containeriter", "Look after the tool itself.")
+        parser.add_argument("verb", choices=["doctor"])
+        parser.parse_line(line)
+        return Findings(api.doctor())
+
+
+def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> RunOptions:
+    from jupyter_containeriter.api import notebook_name
+    from jupyter_containeriter.session import RunOptions
+
+    return RunOptions(
+        engine=arguments.engine,
+        memory=arguments.memory,
+        cpus=arguments.cpus,
+        gpus=arguments.gpus,
+        port=arguments.port,
+        token=not arguments.no_token,
+        deploy=not arguments.no_deploy,
+        params=pairs("--param", arguments.param, lambda _, text: read("--param", text)),
+        metrics=pairs("--metric", arguments.metric, lambda key, text: number("--metric", key, read("--metric", text))),
+        tags=pairs("--tag", arguments.tag, lambda _, text: text),
+        note=arguments.note,
+        notebook=notebook_name(),
+    )
+
+
+def _predict_of(cell: str, namespace: dict[str, Any]) -> Callable[[Any, Any], Any]:
+    """Run the cell and return the ``predict`` it defines."""
+    try:
+        exec(compile(cell, "<containerize>", "exec"), namespace)  # noqa: S102 (the person's own cell)
+    except Exception as error:
+        raise UsageError(f"The cell raised {type(error).__name__}: {error}", "Correct the cell.") from error
+    predict = namespace.get("predict")
+    if not callable(predict):
+        raise UsageError("The cell defines no function predict.", "Define predict(model, data) in it.")
+    return cast("Callable[[Any, Any], Any]", predict)

@@ -1,0 +1,1 @@
+"""How deployments, progress and errors look: HTML cards for notebooks, plain lines for terminals."""

@@ -1,0 +1,52 @@
+"""Plain lines, for terminals and for ``print``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jupyter_containeriter.show import words
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.types import Finding
+
+_MARKS = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
+
+
+def deployment_text(deployment: Deployment) -> str:
+    """Describe a deployment in a few lines."""
+    iteration = deployment.iteration
+    timed = ", ".join(f"{name} {words.seconds(value)}" for name, value in words.phases(iteration).items())
+    total = words.seconds(iteration.package_to_verified_seconds)
+    lines = [
+        f"{deployment.name}:{deployment.version} {iteration.status} on {deployment.engine}",
+        f"  parity  {iteration.parity or 'unproven'}: {words.parity(iteration)}",
+        f"  image   {deployment.image} ({words.size(iteration.image_size_bytes)})",
+        *([f"  sent    {words.sent(deployment.load)}"] if deployment.load else []),
+        f"  time    {total} ({timed})",
+    ]
+    if deployment.container is not None:
+        lines += [f"  url     {deployment.url}", f"  try     {deployment.curl}"]
+    return "\n".join(lines)
+
+
+def deployments_text(deployments: Sequence[Deployment]) -> str:
+    """List what runs, one line each."""
+    if not deployments:
+        return "Nothing runs. Start with %containerize MODEL --sample X[:5]."
+    return "\n".join(
+        f"{d.name}:{d.version:<4} {d.iteration.status:<9} {d.engine:<8} {d.url}"
+        + ("" if d.container and d.container.running else "  (not running)")
+        for d in deployments
+    )
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """List the doctor's findings, each with its remedy."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.status]} {finding.topic}: {finding.message}")
+        if finding.remedy:
+            lines.append(f"          -> {finding.remedy}")
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Numbers and states in words, the same in cards and in lines."""
+
+from __future__ import annotations
+
+from jupyter_containeriter.types import Iteration, LoadReport
+
+_PARITY = {
+    "exact": "predicts exactly what the notebook predicted",
+    "close": "predicts what the notebook predicted, within float tolerance",
+    "nondeterministic": "the model contradicts itself in the notebook, so only shape, type and range were checked",
+    "": "no --sample was given, so nothing was proven",
+}
+
+
+def size(count: int | None) -> str:
+    """Return a size in decimal units: ``289 MB``."""
+    if count is None:
+        return "unknown"
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def seconds(value: float | None) -> str:
+    """Return a time: ``0.95 s``, ``12 ms``."""
+    if value is None:
+        return "-"
+    return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+
+
+def parity(iteration: Iteration) -> str:
+    """Say what was proven."""
+    text = _PARITY.get(iteration.parity, iteration.parity)
+    if iteration.parity == "close" and iteration.max_abs_difference is not None:
+        text += f" (largest difference {iteration.max_abs_difference:.3g})"
+    return text
+
+
+def sent(load: LoadReport | None) -> str:
+    """Say how much went to the engine, and what it had already."""
+    if load is None:
+        return ""
+    layers = load.layers_sent + load.layers_reused
+    if load.method == "present":
+        return f"nothing sent, all {layers} layers were there"
+    return f"{size(load.sent_bytes)} sent, {load.layers_reused} of {layers} layers reused"
+
+
+def phases(iteration: Iteration) -> dict[str, float]:
+    """Return the seconds of the phases within the call that took place, in order."""
+    names = ("capture", "build", "load", "start", "verify")
+    return {name: value for name in names if (value := getattr(iteration, f"{name}_seconds")) is not None}
