@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from jupyter_containeriter._version import __version__
 
 _VERBS = ("containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
 

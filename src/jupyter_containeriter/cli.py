@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jupyter_containeriter import __version__
+from jupyter_containeriter._version import __version__
 from jupyter_containeriter.errors import ContainerIterError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jupyter_containeriter import __version__
+from jupyter_containeriter._version import __version__
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.sandbox import namespaces_work
 from jupyter_containeriter.engines.select import select_engine

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter import __version__
+from jupyter_containeriter._version import __version__
 from jupyter_containeriter.capture.code import Needs
 from jupyter_containeriter.capture.inventory import Inventory, current_inventory
 from jupyter_containeriter.capture.proof import serving_distribution
