@@ -32,6 +32,8 @@ class Deployment:
         Body of a request to ``/invocations``: one row of the sample as JSON, or "".
     load
         How the image reached the engine, where this call loaded it.
+    times
+        Seconds of the phases where an earlier version was deployed again, None otherwise.
     """
 
     iteration: Iteration
@@ -41,6 +43,7 @@ class Deployment:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     example: str = field(default="", repr=False)
     load: LoadReport | None = field(default=None, repr=False)
+    times: Mapping[str, float] | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -51,11 +54,12 @@ class Deployment:
         token: str,
         document: Mapping[str, Any],
         load: LoadReport | None = None,
+        times: Mapping[str, float] | None = None,
     ) -> Deployment:
         """Make the handle from a version's ``snapshot.json`` ({} where that is gone)."""
         schema = document.get("signature")
         example = example_body(document.get("sample"), schema)
-        return cls(iteration, engine, container, token, schema, example, load)
+        return cls(iteration, engine, container, token, schema, example, load, times)
 
     @property
     def name(self) -> str:
@@ -96,6 +100,25 @@ class Deployment:
         body = self.example.replace("'", "'\\''")
         words += ["-H 'Content-Type: application/json'", f"-d '{body}'", f"{self.url}/invocations"]
         return " ".join(["curl", *words])
+
+    @property
+    def redeployed(self) -> bool:
+        """Whether this handle comes from deploying an earlier version again."""
+        return self.times is not None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each phase of the call that deployed it, in order."""
+        if self.times is not None:
+            return dict(self.times)
+        names = ("capture", "build", "load", "start", "verify")
+        return {name: value for name in names if (value := getattr(self.iteration, f"{name}_seconds")) is not None}
+
+    @property
+    def total(self) -> float:
+        """Seconds of that call until it was verified."""
+        whole = self.iteration.package_to_verified_seconds
+        return whole if whole is not None and not self.redeployed else sum(self.seconds.values())
 
     def predict(self, data: Any) -> Any:
         """Predict over HTTP.

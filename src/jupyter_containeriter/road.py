@@ -112,7 +112,7 @@ class Road:
         except BaseException:
             self._undo()
             raise
-        return Deployment.of(self._iteration, self._engine, container, token, document, report)
+        return Deployment.of(self._iteration, self._engine, container, token, document, report, self._times.seconds)
 
     def _walk(self, request: CaptureRequest) -> Deployment:
         with self._times.phase("capture"):

@@ -101,6 +101,12 @@ class DockerEngine:
             The port is taken, the image is not loaded, or the engine refuses a limit: the message says which.
         """
         with self._speaking():
+            if spec.gpus and self._info.store == "podman":
+                # Podman takes Docker's way of asking for GPUs and ignores it (Podman issue 22645).
+                raise EngineError(
+                    "Podman gives no GPU to containers that are started through its Docker-compatible interface.",
+                    "Leave out --gpus, or use Docker (set DOCKER_HOST or the Docker context).",
+                )
             options = create_options(self._api, image, spec)
             with self._refusals(spec), self._removed_on_failure(options["name"]):
                 container_id = self._api.create_container(**options)["Id"]

@@ -21,7 +21,11 @@ from jupyter_containeriter.types import CONTAINER_ROOT, Layer
 PREFIX = f"{CONTAINER_ROOT}/python"
 USER_ID = 65532
 
-_LEFT_OUT = {"test", "tests", "idlelib", "turtledemo", "tkinter", "ensurepip", "site-packages", "dist-packages"}
+#: No model predicts with these: tests, the editor, windows, documentation texts, the Python 2 translator, installers.
+_LEFT_OUT = {
+    *("test", "tests", "idlelib", "turtledemo", "tkinter", "pydoc_data", "lib2to3", "ensurepip"),
+    *("site-packages", "dist-packages"),
+}
 _SYSTEM_PREFIXES = {"/usr", "/usr/local"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -48,7 +48,9 @@ def deployment_card(deployment: Deployment) -> str:
     if iteration.note:
         rows.append(("Note", escape(iteration.note)))
     title = f"<b>{escape(deployment.name)}:{deployment.version}</b> on {escape(deployment.engine)}"
-    body = _table(rows) + _phases(words.phases(iteration), iteration.package_to_verified_seconds)
+    body = _table(rows) + _phases(
+        deployment.seconds, f"<b>{words.seconds(deployment.total)}</b> {words.took(deployment)}"
+    )
     if deployment.container is not None:
         body += _command(deployment.curl)
     return _card(title, iteration.status, body)
@@ -70,7 +72,8 @@ def progress_card(title: str, seconds: Mapping[str, float], current: str, notes:
 
 def failure_card(title: str, status: str, seconds: Mapping[str, float], notes: Sequence[str]) -> str:
     """Return what stays of the progress card when the call fails; the error itself is shown below it."""
-    return _card(f"<b>{escape(title)}</b>", status, _phases(seconds, sum(seconds.values())) + notes_html(notes))
+    told = f"ended after <b>{words.seconds(sum(seconds.values()))}</b>"
+    return _card(f"<b>{escape(title)}</b>", status, _phases(seconds, told) + notes_html(notes))
 
 
 def findings_card(findings: Iterable[Finding]) -> str:
@@ -123,7 +126,7 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
     return f'<div style="display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin-top:6px">{cells}</div>'
 
 
-def _phases(seconds: Mapping[str, float], total: float | None) -> str:
+def _phases(seconds: Mapping[str, float], told: str) -> str:
     whole = sum(seconds.values())
     if not whole:
         return ""
@@ -137,7 +140,6 @@ def _phases(seconds: Mapping[str, float], total: float | None) -> str:
         f'border-radius:2px;background:{COLORS[phase]};margin-right:5px"></span>{phase} {words.seconds(value)}</span>'
         for phase, value in seconds.items()
     )
-    told = f"<b>{words.seconds(total)}</b> package to verified" if total is not None else "not verified"
     return (
         f'<div style="margin-top:8px">{told}</div>'
         f'<div style="display:flex;height:10px;border-radius:3px;overflow:hidden;margin:3px 0 4px">{bar}</div>'

@@ -17,14 +17,13 @@ _MARKS = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
 def deployment_text(deployment: Deployment) -> str:
     """Describe a deployment in a few lines."""
     iteration = deployment.iteration
-    timed = ", ".join(f"{name} {words.seconds(value)}" for name, value in words.phases(iteration).items())
-    total = words.seconds(iteration.package_to_verified_seconds)
+    timed = ", ".join(f"{name} {words.seconds(value)}" for name, value in deployment.seconds.items())
     lines = [
         f"{deployment.name}:{deployment.version} {iteration.status} on {deployment.engine}",
         f"  parity  {iteration.parity or 'unproven'}: {words.parity(iteration)}",
         f"  image   {deployment.image} ({words.size(iteration.image_size_bytes)})",
         *([f"  sent    {words.sent(deployment.load)}"] if deployment.load else []),
-        f"  time    {total} ({timed})",
+        f"  time    {words.seconds(deployment.total)} {words.took(deployment)} ({timed})",
     ]
     if deployment.container is not None:
         lines += [f"  url     {deployment.url}", f"  try     {deployment.curl}"]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jupyter_containeriter.types import Iteration, LoadReport
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.deployment import Deployment
 
 _PARITY = {
     "exact": "predicts exactly what the notebook predicted",
@@ -49,7 +54,8 @@ def sent(load: LoadReport | None) -> str:
     return f"{size(load.sent_bytes)} sent, {load.layers_reused} of {layers} layers reused"
 
 
-def phases(iteration: Iteration) -> dict[str, float]:
-    """Return the seconds of the phases within the call that took place, in order."""
-    names = ("capture", "build", "load", "start", "verify")
-    return {name: value for name in names if (value := getattr(iteration, f"{name}_seconds")) is not None}
+def took(deployment: Deployment) -> str:
+    """Say what the total time of a deployment is of."""
+    if deployment.redeployed:
+        return "to deploy it again"
+    return "package to verified" if deployment.iteration.status == "verified" else "in all"
