@@ -74,7 +74,8 @@ class Deployment:
     @property
     def engine(self) -> str:
         """``docker``, ``sandbox`` or ``process``."""
-        return self.engine_handle.name
+        # The sandbox's handle serves both ways of isolation; the container knows its own.
+        return self.container.engine if self.container else self.engine_handle.name
 
     @property
     def image(self) -> str:
