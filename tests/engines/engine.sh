@@ -1,20 +1,20 @@
 #!/bin/bash
 # Runs other container engines than this machine's own, to test against every kind of image store.
 #
-#   engine.sh up   NAME [STORE]    prints the engine's address (a DOCKER_HOST)
-#   engine.sh down NAME [STORE]    ends it and all it runs; its packages stay for the next time
+#   engine.sh up   NAME [STORE]            prints the engine's address (a DOCKER_HOST)
+#   engine.sh exec NAME STORE COMMAND...   runs a command where the ports that the engine publishes can be reached
+#   engine.sh down NAME [STORE]            ends it and all it runs; its packages stay for the next time
 #
-# NAME is docker-trixie (26), docker-sid (28) or podman-sid (5); STORE is overlay2 (default) or containerd, Docker only.
-# Needs Linux, root, mmdebstrap, iproute2 and curl. The first `up` of a release installs its packages (a minute or two) below
-# ENGINES_DIR (/var/tmp/containeriter-engines); later ones take seconds.
+# NAME is docker-trixie (26), docker-sid (28) or podman-sid (5). STORE is overlay2 (default) or containerd for Docker,
+# podman for Podman. Needs Linux, root, mmdebstrap, iproute2 and curl. The first `up` of a release installs its packages
+# (a minute or two) below ENGINES_DIR (/var/tmp/containeriter-engines); later ones take seconds.
 #
 # The engine gets its own mount, PID and network namespace. The last one matters: a second dockerd in the machine's own
-# network namespace deletes the first one's bridge. Published ports are therefore not reachable from outside: such an
-# engine serves for everything up to running a server.
+# network namespace deletes the first one's bridge. So what it publishes can be reached through `exec` only.
 set -euo pipefail
 
 usage() {
-  sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -28,7 +28,7 @@ verb=$1 name=$2 store=${3:-overlay2}
 case $name in
   docker-trixie) suite=trixie packages=docker.io,iptables ;;
   docker-sid) suite=sid packages=docker.io,iptables ;;
-  podman-sid) suite=sid packages=podman,crun,nftables store=podman ;;
+  podman-sid) suite=sid packages=podman,runc,nftables store=podman ;;
   *) usage ;;
 esac
 base=${ENGINES_DIR:-/var/tmp/containeriter-engines}
@@ -71,8 +71,9 @@ inside() {
   if [ "$store" = podman ]; then
     mkdir -p /etc/containers
     echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+    # runc: unlike crun it also runs on machines with both versions of cgroups.
     exec podman --root /data/root --runroot /enginerun/runroot --storage-driver overlay --cgroup-manager cgroupfs \
-      system service -t 0 unix:///enginerun/engine.sock
+      --runtime runc system service -t 0 unix:///enginerun/engine.sock
   fi
   [ "$store" = containerd ] && snapshotter=true || snapshotter=false
   echo "{\"features\":{\"containerd-snapshotter\":$snapshotter}}" >/data/daemon.json
@@ -119,6 +120,12 @@ down() {
 
 case $verb in
   up) up ;;
+  exec)
+    alive || die "$name is not up"
+    shift 3
+    # The engine is the only child of the process that made the namespaces.
+    exec nsenter --net --target "$(pgrep -P "$(cat "$state/pid")")" -- "$@"
+    ;;
   down) down ;;
   *) usage ;;
 esac

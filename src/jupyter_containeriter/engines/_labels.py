@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from jupyter_containeriter.types import Image, RunSpec
 
 NAME = "io.containeriter.name"
@@ -23,6 +25,5 @@ def labels(image: Image, spec: RunSpec) -> dict[str, str]:
 
 
 def container_name(spec: RunSpec) -> str:
-    """Return a name that people can read and no other iteration has."""
-    # The end of an id: the beginning may be a time, the same for iterations that follow each other.
-    return f"containeriter-{spec.name}-{spec.version}-{spec.iteration.replace('-', '')[-6:]}"
+    """Return a name that people can read and no other container has: a version may run twice for a moment."""
+    return f"containeriter-{spec.name}-{spec.version}-{secrets.token_hex(3)}"

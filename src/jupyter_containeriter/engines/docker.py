@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport
 
 #: Time for the server to finish its requests after SIGTERM, before it is killed.
 _GRACE_SECONDS = 3
+_NEVER = datetime.min.replace(tzinfo=UTC)
 #: A CPU rate over less than this says little: the kernel hands out a CPU limit in slices of a tenth of a second.
 _SAMPLE_SECONDS = 0.25
 
@@ -123,9 +125,9 @@ class DockerEngine:
         """List the containers of one history, running or not, newest first."""
         with self._speaking():
             found = self._api.containers(all=True, filters={"label": f"{_labels.HISTORY}={history}"})
-            found.sort(key=lambda summary: summary["Created"], reverse=True)
-            containers = [self._look_at(summary["Id"]) for summary in found]
-        return [container for container in containers if container]
+            containers = [container for summary in found if (container := self._look_at(summary["Id"]))]
+        # By the time of start: the list itself knows times to the second only.
+        return sorted(containers, key=lambda container: container.started_at or _NEVER, reverse=True)
 
     def inspect(self, container_id: str) -> Container:
         """Look at one container.

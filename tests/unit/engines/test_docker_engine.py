@@ -232,6 +232,26 @@ def test_a_container_that_goes_while_being_listed_is_left_out(daemon: DaemonDoub
     assert docker_engine(daemon.address).containers("history") == []
 
 
+def test_containers_of_the_same_second_are_in_order(daemon: DaemonDouble) -> None:
+    """Containers are sorted by their exact start, and those that never started come last."""
+    labels = {f"io.containeriter.{key}": "1" for key in ("name", "version", "iteration", "history")}
+    starts = {"older": "2026-01-02T03:04:05.1Z", "never": "0001-01-01T00:00:00Z", "newer": "2026-01-02T03:04:05.2Z"}
+    daemon.routes["GET /containers/json"] = Reply(body=[{"Id": name, "Created": 1} for name in starts])
+    for name, start in starts.items():
+        state = {"Running": False, "StartedAt": start, "ExitCode": 0}
+        body = {"Id": name, "Config": {"Labels": labels, "Image": "i"}, "State": state}
+        daemon.routes[f"GET /containers/{name}/json"] = Reply(body=body)
+    assert [found.id for found in docker_engine(daemon.address).containers("1")] == ["newer", "older", "never"]
+
+
+def test_podman_is_not_asked_for_gpus(tmp_path: Path) -> None:
+    """Podman would ignore the request without a word, so it is refused before anything is created."""
+    with DaemonDouble("podman") as daemon:
+        with pytest.raises(EngineError, match="no GPU"):
+            docker_engine(daemon.address).run(_image(tmp_path, 1), RunSpec("tiny", 1, "i", "h", gpus="all"))
+        assert "POST /containers/create" not in daemon.seen
+
+
 def test_a_container_that_does_not_start_is_removed(daemon: DaemonDouble, image: Image) -> None:
     """Where the engine creates a container and cannot start it, it is removed, and the error has the reason."""
     daemon.routes |= {
