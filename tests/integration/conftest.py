@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from notebook_bench import Lab, Notebook
+from notebook_bench import Lab
 
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.engines.sandbox import namespaces_work
@@ -26,9 +26,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Callable[[], Lab]]:
+def labs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[[], Lab]:
     """Return a function that makes labs."""
-    yield lambda: Lab(tmp_path_factory.mktemp("lab"), cache)
+    return lambda: Lab(tmp_path_factory.mktemp("lab"), cache)
 
 
 @pytest.fixture

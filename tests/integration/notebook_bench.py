@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -263,10 +263,8 @@ class Lab:
     def engines(self) -> list[Any]:
         """Return the engines that may hold something."""
         found: list[Any] = [SandboxEngine(self.data / "sandbox")]
-        try:
+        with suppress(EngineUnreachableError):
             found.append(docker_engine())
-        except EngineUnreachableError:
-            pass
         return found
 
     def logs(self, container: Container) -> str:

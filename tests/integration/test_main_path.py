@@ -88,7 +88,9 @@ def story(request: pytest.FixtureRequest, labs: Callable[[], Lab], new_name: Cal
         story.cells["second"] = notebook.ok(
             f"churn = fit(0.05)\nsecond = %containerize churn --name {names['churn']} --sample X.head(5)"
         )
-        story.cells["arrays"] = notebook.ok(f"forest = %containerize forest_before --name {names['forest']} --sample A[:5]")
+        story.cells["arrays"] = notebook.ok(
+            f"forest = %containerize forest_before --name {names['forest']} --sample A[:5]"
+        )
         story.cells["lists"] = notebook.ok(f"lists = %containerize mean --name {names['mean']} --sample rows")
         yield story
     finally:
