@@ -262,7 +262,7 @@ def test_a_container_that_does_not_start_is_removed(daemon: DaemonDouble, image:
     }
     with pytest.raises(EngineError, match="cgroups are broken"):
         docker_engine(daemon.address).run(image, _SPEC)
-    assert "DELETE /containers/containeriter-tiny-1-abcdef" in daemon.seen
+    assert daemon.seen[-1].startswith("DELETE /containers/containeriter-tiny-1-")
 
 
 def test_a_name_that_is_taken_is_not_ours_to_remove(daemon: DaemonDouble, image: Image) -> None:
