@@ -28,7 +28,7 @@ from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
-from jupyter_containeriter.starter import Patience, explain_end, wait_until_ready
+from jupyter_containeriter.starter import Patience, explain_failure, wait_until_ready
 from jupyter_containeriter.tokens import new_token, token_environment
 from jupyter_containeriter.types import (
     CONTAINER_ROOT,
@@ -193,7 +193,7 @@ class Road:
             try:
                 actual = client.predict(sample)
             except EngineError as error:
-                raise explain_end(self._engine, container, self._patience) or error from error
+                raise explain_failure(self._engine, container, client, self._patience, error) from error
             comparison = compare(expected, actual, deterministic=document["deterministic"])
         self._note(parity=comparison.parity, max_abs_difference=comparison.max_abs_difference)
         if comparison.parity == "failed":

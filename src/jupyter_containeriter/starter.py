@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
-from jupyter_containeriter.errors import NotFoundError, StartError
+from jupyter_containeriter.errors import EngineError, NotFoundError, StartError
 from jupyter_containeriter.types import Container
 
 _POLL_SECONDS = 0.005
 #: Asking the engine costs more than asking the server.
 _INSPECT_SECONDS = 0.25
 _LOG_LINES = 15
+#: An engine notices the end of a server a moment after its connections broke.
+_NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,18 @@ def explain_end(engine: Engine, container: Container, patience: Patience) -> Sta
             "Give it more: --memory 4g.",
         )
     return StartError(f"{_label(container)} ended with exit code {now.exit_code}.{_last_words(engine, container)}")
+
+
+def explain_failure(
+    engine: Engine, container: Container, client: InferenceClient, patience: Patience, error: EngineError
+) -> EngineError:
+    """Return why a container did not predict: its end, or its own log lines, which go when the container goes."""
+    deadline = time.monotonic() + _NOTICE_SECONDS
+    while not client.is_ready() and time.monotonic() < deadline:
+        if ended := explain_end(engine, container, patience):
+            return ended
+        time.sleep(_POLL_SECONDS)
+    return EngineError(f"{error.message}.{_last_words(engine, container)}", StartError.default_remedy)
 
 
 def _check_alive(engine: Engine, container: Container, patience: Patience) -> None:

@@ -291,3 +291,48 @@ class Lab:
             for container in left:
                 if container.engine == engine.name:
                     engine.stop(container.id)
+
+
+@dataclass
+class Desk:
+    """A notebook in which one good model runs, while other things are tried that must not harm it."""
+
+    lab: Lab
+    notebook: Notebook
+    name: str
+
+    def refuse(self, source: str) -> Refusal:
+        """Execute a cell that must be refused, leaving what runs as it is."""
+        return self.refused(self.notebook.start(source))
+
+    def refused(self, running: Future[Cell]) -> Refusal:
+        """Insist that a cell is refused, and that exactly what ran before still runs."""
+        refusal = running.result(WAIT_SECONDS).refusal()
+        (live,) = self.lab.containers()
+        assert (live.id, live.running) == (self.live.id, True)
+        assert self.notebook.value("good.predict(rows)") == [1.5, 4.0]
+        return refusal
+
+    @property
+    def live(self) -> Container:
+        """The container of the good model, as the notebook holds it."""
+        (found,) = (c for c in self.lab.containers(self.name) if c.id == self.notebook.value("good.container.id"))
+        return found
+
+    def last_row(self) -> dict[str, Any]:
+        """Return the newest iteration."""
+        return self.lab.rows(self.name)[-1]
+
+    def succeed(self) -> None:
+        """Insist that the next iteration of the good model works, and that it alone runs then."""
+        version = self.last_row()["version"] + 1
+        self.notebook.ok(f"good = %containerize mean --name {self.name} --sample rows")
+        assert (self.last_row()["version"], self.last_row()["status"]) == (version, "verified")
+        assert [c.version for c in self.lab.containers()] == [version]
+
+
+def open_desk(lab: Lab, engine: str, name: str, **environment: str) -> Desk:
+    """Open a notebook and run a good model in it."""
+    desk = Desk(lab, lab.open(engine, **environment), name)
+    desk.notebook.ok(f"good = %containerize mean --name {name} --sample rows")
+    return desk

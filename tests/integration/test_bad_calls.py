@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
-from notebook_bench import Lab, Notebook, Refusal
+from notebook_bench import Desk, Lab, open_desk
 
 BAD = """
 import threading
@@ -44,30 +43,12 @@ number = 5
 """
 
 
-@dataclass
-class Desk:
-    """A notebook in which one good model runs, and bad calls are made."""
-
-    lab: Lab
-    notebook: Notebook
-    name: str
-
-    def refuse(self, line: str) -> Refusal:
-        """Make a bad call and insist that it harmed nothing."""
-        before = self.lab.containers()
-        refusal = self.notebook.run(line).refusal()
-        assert self.lab.containers() == before
-        assert self.notebook.value("good.predict(rows)") == [1.5, 4.0]
-        return refusal
-
-
 @pytest.fixture(scope="module")
-def desk(shared_lab: Lab, sandbox_working: None, new_name: Callable[[str], str]) -> Iterator[Desk]:
+def desk(shared_lab: Lab, sandbox_working: None, new_name: Callable[[str], str]) -> Desk:
     """Open a notebook in which one good model runs."""
-    name = new_name("good")
-    notebook = shared_lab.open()
-    notebook.ok(f"{BAD}good = %containerize mean --name {name} --sample rows")
-    return Desk(shared_lab, notebook, name)
+    desk = open_desk(shared_lab, "sandbox", new_name("good"))
+    desk.notebook.ok(BAD)
+    return desk
 
 
 # --- the call itself: nothing is recorded ----------------------------------------------------------------------------
