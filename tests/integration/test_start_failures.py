@@ -1,0 +1,169 @@
+"""Containers that start badly: out of memory, never ready, wrong predictions. What ran before keeps running."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from conftest import ENGINES, need
+from notebook_bench import Desk, Lab, open_desk
+
+#: Models that behave in the notebook and in the clean process, and misbehave in a container.
+TROUBLE = """
+import threading
+
+class Moody(Mean):
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if inside():
+            self.arrive()
+    def arrive(self):
+        pass
+
+class Hungry(Moody):
+    def arrive(self):
+        print("eating", flush=True)
+        self.food = b"x" * (600 * 2**20)
+        time.sleep(3600)
+
+class Sleepy(Moody):
+    def arrive(self):
+        print("reading the weights", flush=True)
+        time.sleep(3600)
+
+class Broken(Moody):
+    def arrive(self):
+        raise RuntimeError("no weights here")
+
+class Quitting(Mean):
+    def predict(self, rows):
+        if inside():
+            print("leaving", flush=True)
+            os._exit(7)
+        return super().predict(rows)
+
+class Failing(Mean):
+    def predict(self, rows):
+        if inside():
+            raise KeyError("a table of the notebook")
+        return super().predict(rows)
+
+class Different(Mean):
+    def predict(self, rows):
+        shift = 0.25 if os.getuid() == 65532 else 0.0
+        return [value + shift for value in super().predict(rows)]
+
+def moody(kind):
+    model = kind()
+    model.state = 1
+    return model
+
+hungry, sleepy, broken = moody(Hungry), moody(Sleepy), moody(Broken)
+quitting, failing, different = Quitting(), Failing(), Different()
+"""
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def desk(request: pytest.FixtureRequest, labs: Callable[[], Lab], new_name: Callable[[str], str]) -> Iterator[Desk]:
+    """Open a notebook in which one good model runs, and models that misbehave in a container are at hand."""
+    engine = need(request, request.param)
+    lab = labs()
+    try:
+        desk = open_desk(lab, engine, new_name(f"start-{engine}"))
+        desk.notebook.ok(TROUBLE)
+        yield desk
+    finally:
+        lab.close()
+
+
+def test_too_little_memory_is_named(desk: Desk) -> None:
+    """A container that needs more memory than its limit is a StartError that names the limit and --memory."""
+    refusal = desk.refuse(f"%containerize hungry --name {desk.name} --sample rows --memory 128m")
+    assert refusal.kind == "StartError"
+    assert "more than 128 MiB" in refusal.message
+    assert "--memory" in refusal.remedy
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_server_that_is_never_ready_shows_its_log(desk: Desk) -> None:
+    """A server that is not ready in time is a StartError with its last log lines and the setting to raise."""
+    desk.notebook.ok("%config ContainerIter.ready_seconds = 2")
+    refusal = desk.refuse(f"%containerize sleepy --name {desk.name} --sample rows")
+    desk.notebook.ok("%config ContainerIter.ready_seconds = 120")
+    assert refusal.kind == "StartError"
+    assert "not ready after 2 s" in refusal.message
+    assert "  | reading the weights" in refusal.message
+    assert "ready_seconds" in refusal.remedy
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_server_that_ends_shows_its_log(desk: Desk) -> None:
+    """A server that ends while it starts is a StartError with its exit code and the model's own exception."""
+    refusal = desk.refuse(f"%containerize broken --name {desk.name} --sample rows")
+    assert refusal.kind == "StartError"
+    assert re.search(r"exit code \d", refusal.message)
+    assert "  | RuntimeError: no weights here" in refusal.message
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_server_that_ends_while_it_predicts_shows_its_log(desk: Desk) -> None:
+    """A server that ends while it predicts the sample is a StartError with its exit code and last words."""
+    refusal = desk.refuse(f"%containerize quitting --name {desk.name} --sample rows")
+    assert refusal.kind == "StartError"
+    assert "exit code 7" in refusal.message
+    assert "  | leaving" in refusal.message
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_model_that_raises_in_the_container_names_its_error(desk: Desk) -> None:
+    """A model that raises in the container only is refused with its own exception and traceback."""
+    refusal = desk.refuse(f"%containerize failing --name {desk.name} --sample rows")
+    assert refusal.kind == "EngineError"
+    assert "answered 500: KeyError: 'a table of the notebook'" in refusal.message
+    assert "  | Traceback" in refusal.message
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_other_predictions_are_shown_row_by_row(desk: Desk) -> None:
+    """A container that predicts something else is a ParityError that names the rows and both values."""
+    refusal = desk.refuse(f"%containerize different --name {desk.name} --sample rows")
+    assert refusal.kind == "ParityError"
+    assert "row 0: notebook 1.5, container 1.75" in refusal.message
+    assert "row 1: notebook 4.0, container 4.25" in refusal.message
+    row = desk.last_row()
+    assert (row["status"], row["parity"], row["max_abs_difference"]) == ("failed", "failed", 0.25)
+
+
+def test_failed_version_is_never_deployed(desk: Desk) -> None:
+    """A version that failed cannot be deployed: it was never proven."""
+    desk.refuse(f"%containerize different --name {desk.name} --sample rows")
+    refusal = desk.refuse(f"%deploy {desk.name}:{desk.last_row()['version']}")
+    assert refusal.kind == "UsageError"
+    assert "never proven" in refusal.message
+
+
+def test_port_in_use_is_named(desk: Desk) -> None:
+    """A port that another program holds is refused, and the remedy is --port."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refusal = desk.refuse(f"%containerize mean --name {desk.name} --sample rows --port {port}")
+    assert refusal.kind == "EngineError"
+    assert f"Port {port}" in refusal.message
+    assert "--port" in refusal.remedy
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_next_iteration_works(desk: Desk) -> None:
+    """After all these failures the next iteration of the same name is verified and replaces the version that ran."""
+    desk.succeed()
+
+
+def test_wanted_port_moves_to_the_next_version(desk: Desk) -> None:
+    """A version with --port takes over the very port that the version before it served on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for _ in range(2):
+        desk.notebook.ok(f"good = %containerize mean --name {desk.name} --sample rows --port {port}")
+        assert [c.port for c in desk.lab.containers()] == [port]
