@@ -1,0 +1,14 @@
+#!/bin/bash
+# Everything that must hold before a change is good: `make test`. Ends with pytest's summary.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+
+trap 'scripts/prepare-tests.sh stop' EXIT
+trap 'exit 130' INT TERM
+scripts/prepare-tests.sh
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+"$bin/mypy"
+"$bin/lint-imports"
+"$bin/python" -m pytest
