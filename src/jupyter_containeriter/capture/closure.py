@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, remembered: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Remember a proof; where there is no room for it, it runs again next time."""
     temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(remembered))
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(remembered))
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,20 +51,51 @@ def prove(
     Raises
     ------
     CaptureError
-        The process died without a word, or ran for more than ten minutes.
+        The process died without a word, or ran for more than ten minutes; or the workspace cannot be written.
     """
-    workspace.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=workspace, prefix="proof-") as directory:
-        root = Path(directory, "root")
-        _lay_out(root, files, code, environment)
-        report = Path(directory, "report.json")
-        stderr = _run(root, report, Path(directory))
-        if not report.exists():
+    with _room(workspace) as directory:
+        root = directory / "root"
+        with _writing(workspace):
+            _lay_out(root, files, code, environment)
+        path = directory / "report.json"
+        stderr = _run(root, path, directory)
+        report = _read(path)
+        if report is None:
             raise CaptureError(
                 f"The model ends the process that loads it. Its last words:\n{stderr[-2000:]}",
                 "Load the model in a new Python process yourself to see why.",
             )
-        return _result(json.loads(report.read_bytes()))
+        return _result(report)
+
+
+@contextmanager
+def _room(workspace: Path) -> Iterator[Path]:
+    """Make a directory for one proof."""
+    with _writing(workspace):
+        workspace.mkdir(parents=True, exist_ok=True)
+        directory = tempfile.TemporaryDirectory(dir=workspace, prefix="proof-")
+    with directory as path:
+        yield Path(path)
+
+
+@contextmanager
+def _writing(workspace: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CaptureError(
+            f"The proof cannot be laid out in {workspace}: {(error.strerror or str(error)).lower()}.",
+            "Free some disk space and make it writable, or point CONTAINERITER_CACHE_DIR to another directory.",
+        ) from error
+
+
+def _read(report: Path) -> dict[str, Any] | None:
+    """Return what the clean process wrote, None where it died before it had."""
+    try:
+        written: dict[str, Any] = json.loads(report.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return written
 
 
 def _lay_out(
