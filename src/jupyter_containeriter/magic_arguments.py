@@ -27,7 +27,7 @@ class MagicParser(argparse.ArgumentParser):
 
 
 def split_line(line: str) -> list[str]:
-    """Split at spaces outside brackets and quotes; a word that is quoted as a whole loses its quotes.
+    """Split at spaces outside brackets and quotes; a word, or a value after ``--option=``, loses quotes around it.
 
     Raises
     ------
@@ -55,6 +55,9 @@ def split_line(line: str) -> list[str]:
 
 
 def _unquoted(word: str) -> str:
+    if word.startswith("--") and "=" in word:
+        option, _, value = word.partition("=")
+        return f"{option}={_unquoted(value)}"
     whole = len(word) > 1 and word[0] in _QUOTES and word[-1] == word[0] and word[0] not in word[1:-1]
     return word[1:-1] if whole else word
 

@@ -10,6 +10,9 @@ from jupyter_containeriter.errors import UsageError
 _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 MAX_LENGTH = 100
 
+#: Nine digits: every history and every engine can hold such a version.
+_VERSION = re.compile(r"0*[1-9][0-9]{0,8}")
+
 
 def check_name(name: str) -> str:
     """Return the name if it can be one.
@@ -23,7 +26,8 @@ def check_name(name: str) -> str:
         raise UsageError("The name is empty.", "Give one: --name churn.")
     if len(name) > MAX_LENGTH:
         raise UsageError(
-            f"The name has {len(name)} characters; {MAX_LENGTH} at most.", f"Shorten it: --name {name_from(name)[:20]}"
+            f"The name has {len(name)} characters; {MAX_LENGTH} at most.",
+            f"Shorten it: --name {name_from(name)[:20].strip('-')}",
         )
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -55,6 +59,6 @@ def parse_reference(text: str) -> tuple[str, int | None]:
     check_name(name)
     if not colon:
         return name, None
-    if not version.isdecimal() or int(version) == 0:
+    if not _VERSION.fullmatch(version):
         raise UsageError(f"{text!r}: the version must be a positive whole number.", f"For example {name}:1")
     return name, int(version)

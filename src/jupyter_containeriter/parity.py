@@ -23,6 +23,7 @@ class _Difference:
     expected: Any
     actual: Any
     distance: float | None = None
+    structural: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: notebook {_short(self.expected)}, container {_short(self.actual)}"
@@ -61,7 +62,7 @@ def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Compar
 
 
 def _compare_loosely(expected: Any, actual: Any) -> Comparison:
-    differences = [d for d in _differences("", expected, actual) if d.place in {"kind", "shape", "type", "columns"}]
+    differences = [d for d in _differences("", expected, actual) if d.structural]
     outcome: Parity = "failed" if differences else "nondeterministic"
     if not differences and (outside := _outside_range(expected, actual)):
         return Comparison("failed", None, (outside,))
@@ -92,25 +93,27 @@ def _describe(differences: Sequence[_Difference]) -> tuple[str, ...]:
 def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference]:
     for name, of in (("kind", _kind), ("shape", _shape), ("columns", _columns), ("type", _dtypes)):
         if of(expected) != of(actual):
-            yield _Difference(f"{place} {name}".strip(), of(expected), of(actual))
+            yield _Difference(f"{place} {name}".strip(), of(expected), of(actual), structural=True)
             return
     if isinstance(expected, Mapping):
         if set(expected) != set(actual):
-            yield _Difference(f"{place} keys".strip(), sorted(expected), sorted(actual))
+            names = sorted(map(str, expected)), sorted(map(str, actual))
+            yield _Difference(f"{place} keys".strip(), *names, structural=True)
             return
         for key in expected:
             yield from _differences(f"{place} {key}".strip(), expected[key], actual[key])
         return
-    after = dict(_leaves(place, actual))
-    for where, leaf in _leaves(place, expected):
+    before, after = dict(_leaves(place, expected)), dict(_leaves(place, actual))
+    for where, leaf in before.items():
         if where not in after:
             yield _Difference(where, leaf, "nothing")
         elif not _equal(leaf, after[where]):
             yield _Difference(where, leaf, after[where], _distance(leaf, after[where]))
+    yield from (_Difference(where, "nothing", leaf) for where, leaf in after.items() if where not in before)
 
 
 def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Walk a value down to its scalars, each with the row (and column) it stands in."""
+    """Walk a value down to its scalars and empty parts, each with the row (and column) it stands in."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         for column in value.columns:
             for row, leaf in enumerate(value[column].tolist()):
@@ -122,16 +125,14 @@ def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (list, tuple)):
-        for position, item in enumerate(value):
-            yield from _nested(place, item, (*index, position))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
+    if isinstance(value, (list, tuple, Mapping)) and value:
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _nested(place, item, (*index, key))
     else:
         row = f"row {index[0]}" if index else "value"
         rest = "".join(f"[{step!r}]" for step in index[1:])
-        yield f"{place} {row}{rest}".strip(), value
+        # Whatever was a tuple in the notebook is a list once it has crossed HTTP.
+        yield f"{place} {row}{rest}".strip(), list(value) if isinstance(value, tuple) else value
 
 
 def _kind(value: Any) -> str:

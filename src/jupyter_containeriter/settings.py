@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -40,7 +41,7 @@ class ContainerIter(SingletonConfigurable):
         configured = self.config.get(type(self).__name__, {})
         for name, trait in self.traits(config=True).items():
             text = os.environ.get(f"CONTAINERITER_{name.upper()}")
-            if text is not None and name not in configured:
+            if text is not None and name not in configured and name not in kwargs:
                 self._set_from_text(name, trait, text)
 
     def _set_from_text(self, name: str, trait: TraitType[Any, Any], text: str) -> None:
@@ -78,8 +79,8 @@ class ContainerIter(SingletonConfigurable):
             A memory size that cannot be read, or a limit that is not above zero.
         """
         wanted = self.cpus if cpus is None else cpus
-        if wanted is not None and wanted <= 0:
-            raise UsageError(f"--cpus {wanted:g} is not above zero.", "Give cores, for example --cpus 2 or --cpus 0.5.")
+        if wanted is not None and not 0 < wanted < math.inf:
+            raise UsageError(f"--cpus {wanted:g} is no limit.", "Give cores, for example --cpus 2 or --cpus 0.5.")
         return Limits(parse_size(memory or self.memory), wanted, self.pids)
 
 
@@ -91,7 +92,7 @@ def parse_size(text: str) -> int:
     UsageError
         Not a positive number with an optional unit.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
     size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
         raise UsageError(f"{text!r} is no memory size.", "Give a number with a unit, for example 512m or 2g.")
