@@ -1,0 +1,60 @@
+"""Bearer tokens on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+from jupyter_containeriter.tokens import TokenStore, new_token, token_environment
+
+
+def test_only_the_owner_can_read_tokens(tmp_path: Path) -> None:
+    """Files and their directory are closed to everybody else."""
+    directory = tmp_path / "tokens"
+    TokenStore(directory).save("c1", "secret")
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE((directory / "c1").stat().st_mode) == 0o600
+
+
+def test_tokens_are_read_by_other_kernels(tmp_path: Path) -> None:
+    """What one store saved another one reads."""
+    TokenStore(tmp_path).save("c1", "secret")
+    assert TokenStore(tmp_path).read("c1") == "secret"
+
+
+def test_a_saved_token_replaces_the_one_before(tmp_path: Path) -> None:
+    """Saving again leaves nothing of a longer token before."""
+    store = TokenStore(tmp_path)
+    store.save("c1", "a long secret")
+    store.save("c1", "short")
+    assert store.read("c1") == "short"
+
+
+def test_forgotten_tokens_are_gone(tmp_path: Path) -> None:
+    """A forgotten token leaves no file, and forgetting twice is no error."""
+    store = TokenStore(tmp_path)
+    store.save("c1", "secret")
+    store.forget("c1")
+    store.forget("c1")
+    assert store.read("c1") == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_container_has_no_token(tmp_path: Path) -> None:
+    """Reading before anything was saved gives an empty token."""
+    assert TokenStore(tmp_path / "none").read("c1") == ""
+
+
+def test_servers_get_the_digest_only() -> None:
+    """The environment of a server recognises the token without holding it."""
+    token = new_token()
+    assert token_environment(token) == {"CONTAINERITER_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest()}
+    assert token_environment("") == {}
+
+
+def test_tokens_differ() -> None:
+    """Every token is new and long."""
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert min(map(len, tokens)) >= 32
