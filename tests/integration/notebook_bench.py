@@ -172,6 +172,7 @@ class Notebook:
             return
         self._closed = True
         self._await(self._stack.aclose())
+        self._await(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _execute(self, cell: Any) -> Cell:
@@ -180,6 +181,14 @@ class Notebook:
 
     def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_SECONDS)
+
+
+async def _cancel_others() -> None:
+    """Cancel what nbclient leaves waiting for a kernel that is gone."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 # --- around them ---------------------------------------------------------------------------------------------------

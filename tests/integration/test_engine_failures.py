@@ -62,6 +62,20 @@ def test_engine_that_dies_in_the_middle_is_named(desk: Desk, proxy: EngineProxy,
     desk.succeed()
 
 
+@pytest.mark.parametrize("request_", DEATHS.values(), ids=DEATHS)
+def test_interrupt_while_the_engine_is_silent_leaves_nothing(desk: Desk, proxy: EngineProxy, request_: str) -> None:
+    """Interrupting the kernel while the engine does not answer ends the iteration, and the next one works."""
+    proxy.at(request_, "stall")
+    running = desk.notebook.start(changed(desk))
+    assert proxy.reached.wait(WAIT_SECONDS)
+    desk.notebook.interrupt()
+    refusal = desk.refused(running)
+    assert refusal.kind == "IterationInterruptedError"
+    assert desk.last_row()["status"] == "interrupted"
+    proxy.heal()
+    desk.succeed()
+
+
 def test_refused_image_has_the_words_of_the_engine(desk: Desk, proxy: EngineProxy) -> None:
     """An engine that refuses an image, though it answers 200, is an EngineError with its own words."""
     said = b'{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}\r\n'
