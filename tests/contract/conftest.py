@@ -16,16 +16,6 @@ from jupyter_containeriter.testing import FakeEngine
 from jupyter_containeriter.types import Image
 
 ENGINES = ("docker", "sandbox", "process", "fake")
-_MARKERS = (
-    "load: only loads images, so it also runs against an engine whose published ports cannot be reached",
-    "engines(*names): the behaviour is promised by these engines only",
-)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers of this suite."""
-    for marker in _MARKERS:
-        config.addinivalue_line("markers", marker)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

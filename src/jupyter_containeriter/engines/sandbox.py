@@ -75,6 +75,8 @@ class SandboxEngine:
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start the image's entry point in a sandbox."""
+        if not self.holds(image):
+            raise EngineError(f"{image.reference} is not loaded.", "Load it first: %deploy does both.")
         port = _free_port(spec.port)
         directory = self._containers / uuid.uuid4().hex[:12]
         directory.mkdir(parents=True)
