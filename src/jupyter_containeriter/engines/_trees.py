@@ -14,11 +14,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jupyter_containeriter.errors import BuildError, DamagedLayerError
 from jupyter_containeriter.types import Layer
 
 _CHUNK = 1024 * 1024
+
+#: Names that lead out of the directory are refused, by Pythons that know how to (3.11.4 and newer).
+_EXTRACTION: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Trees:
             temporary = Path(tempfile.mkdtemp(dir=self._directory, prefix=".new-"))
             try:
                 with tarfile.open(layer.path) as archive:
-                    archive.extractall(temporary, filter="tar")
+                    archive.extractall(temporary, **_EXTRACTION)
                 _publish(temporary, self.path(layer.digest))
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
