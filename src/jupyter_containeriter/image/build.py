@@ -86,8 +86,11 @@ def _stored_layer(descriptor: dict[str, Any], cache: LayerCache) -> Layer:
 
 def _environment_specs(snapshot: Snapshot, base: Base, cache: LayerCache) -> Iterator[LayerSpec]:
     small: list[Member] = []
+    taken: set[str] = set()
     for distribution in snapshot.environment:
-        members = tuple(_distribution_members(distribution))
+        # Two distributions may claim one file; the first wins, as it did in the proof.
+        members = tuple(member for member in _distribution_members(distribution) if member.name not in taken)
+        taken.update(member.name for member in members)
         if distribution.size_bytes >= OWN_LAYER_BYTES:
             comment = f"{distribution.name} {distribution.version}"
             yield LayerSpec("environment", comment, members, compile_python=True)

@@ -48,16 +48,19 @@ class LayerCache:
         """Return what ``compute`` gave under this key before, or compute and keep it."""
         path = self._key_path(key)
         try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            found = compute()
-            self._temporary(self._keys, (json.dumps(found).encode(),)).replace(path)
+            kept = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            kept = None
+        if isinstance(kept, dict):
+            return kept
+        found = compute()
+        self._temporary(self._keys, (json.dumps(found).encode(),)).replace(path)
         return found
 
     def put(self, content: bytes) -> str:
         """Keep a small blob (a config, a manifest) and return its digest."""
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        if not self.blob(digest).exists():
+        if self.read(digest) is None:
             self._write((content,))
         return digest
 
@@ -65,7 +68,7 @@ class LayerCache:
         """Return a small blob, or None where it is missing or damaged."""
         try:
             content = self.blob(digest).read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
         return content if "sha256:" + hashlib.sha256(content).hexdigest() == digest else None
 
