@@ -18,6 +18,9 @@ from jupyter_containeriter.errors import CaptureError
 #: Code from notebook cells carries a file name with the kernel's process id; it must not make two runs differ.
 _NOTEBOOK = "<notebook>"
 
+#: Functions of cloudpickle that make a class anew, and take a random id of it.
+_TRACKED = {"_make_skeleton_class", "_make_skeleton_enum"}
+
 #: How deep the object that cannot be pickled is searched for.
 _SEARCH_DEPTH = 12
 
@@ -52,7 +55,7 @@ def pickle_object(value: Any, name: str) -> Payload:
     pickler = _Tracer(buffer)
     try:
         pickler.dump(value)
-    except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, ValueError, RecursionError) as error:
+    except Exception as error:  # a model's own __reduce__ may raise anything
         path, culprit = _locate(value, name, 0)
         kind = f"{type(culprit).__module__}.{type(culprit).__qualname__}".removeprefix("builtins.")
         raise CaptureError(
@@ -61,6 +64,19 @@ def pickle_object(value: Any, name: str) -> Payload:
         ) from error
     code = "sha256:" + pickler.code.hexdigest() if pickler.has_code else ""
     return Payload(buffer.getvalue(), frozenset(pickler.modules), code)
+
+
+class _Sorted:
+    """A frozen set that is pickled in an order that does not change from kernel to kernel."""
+
+    def __init__(self, items: frozenset[Any]) -> None:
+        self._items = sorted(items, key=repr)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return frozenset, (self._items,)
 
 
 class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
@@ -79,16 +95,18 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
         module = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
         self.modules.update(name for name in (module, type(obj).__module__) if isinstance(name, str))
         reduced = super().reducer_override(obj)
-        if isinstance(reduced, tuple) and getattr(reduced[0], "__name__", "") == "_make_skeleton_class":
+        if isinstance(reduced, tuple) and getattr(reduced[0], "__name__", "") in _TRACKED:
             return self._untracked(reduced)
         return reduced
 
     def _reduce_code(self, code: CodeType) -> Any:
         self.has_code = True
         self.code.update(code.co_code + repr((code.co_name, code.co_names, code.co_varnames)).encode())
-        self.code.update(repr([c for c in code.co_consts if not isinstance(c, (CodeType, frozenset))]).encode())
+        constants = tuple(_Sorted(c) if isinstance(c, frozenset) else c for c in code.co_consts)
+        self.code.update(repr([c for c in constants if not isinstance(c, CodeType)]).encode())
         self.modules.update(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
-        return self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
+        make, arguments, *rest = self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
+        return (make, tuple(constants if a == code.co_consts else a for a in arguments), *rest)
 
     def _untracked(self, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """Drop cloudpickle's random class id: it would make every pickle of a notebook class different."""

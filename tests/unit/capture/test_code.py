@@ -1,0 +1,133 @@
+"""Local code: files that no installed distribution holds, with all they import."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jupyter_containeriter.capture.code import Needs, imported_modules
+from jupyter_containeriter.capture.inventory import current_inventory
+
+Local = Callable[[dict[str, str]], Path]
+
+
+def _needs(*modules: str) -> Needs:
+    needs = Needs()
+    needs.add(modules, current_inventory())
+    return needs
+
+
+def test_a_module_beside_the_notebook_is_local(local: Local) -> None:
+    """A single file is captured under its own name."""
+    directory = local({"features.py": "x = 1"})
+    assert _needs("features").code == {"features.py": directory / "features.py"}
+
+
+def test_imports_of_local_modules_are_followed(local: Local) -> None:
+    """What a local module imports, anywhere in it, comes along: local files as well as distributions."""
+    local(
+        {
+            "features.py": "import helpers\ndef f():\n    from deeper import x\n    import numpy.linalg\n",
+            "helpers.py": "import json\nimport features\n",
+            "deeper.py": "try:\n    import joblib\nexcept ImportError:\n    pass\n",
+            "unused.py": "",
+        }
+    )
+    needs = _needs("features")
+    assert set(needs.code) == {"features.py", "helpers.py", "deeper.py"}
+    assert needs.distributions == {"numpy", "joblib"}
+
+
+def test_a_package_comes_whole(local: Local) -> None:
+    """A package is captured with its modules and data, without byte code, notebooks and hidden files."""
+    local(
+        {
+            "shop/__init__.py": "from . import models\n",
+            "shop/models.py": "from .parts.wheel import w\n",
+            "shop/parts/__init__.py": "",
+            "shop/parts/wheel.py": "from ..data import x\nimport other\n",
+            "shop/data/table.csv": "1,2",
+            "shop/__pycache__/models.pyc": "",
+            "shop/notes.ipynb": "{}",
+            "shop/.git/config": "",
+            "shop/.env": "SECRET=1",
+            "other.py": "",
+        }
+    )
+    assert set(_needs("shop.models").code) == {
+        "shop/__init__.py",
+        "shop/models.py",
+        "shop/parts/__init__.py",
+        "shop/parts/wheel.py",
+        "shop/data/table.csv",
+        "other.py",
+    }
+
+
+def test_a_namespace_package_is_local(local: Local) -> None:
+    """A package without ``__init__.py`` is captured once one of its modules is used."""
+    local({"space/inner/model.py": "import helper\n", "helper.py": ""})
+    importlib.import_module("space.inner.model")
+    assert set(_needs("space.inner.model").code) == {"space/inner/model.py", "helper.py"}
+
+
+def test_looking_does_not_import(local: Local) -> None:
+    """Looking for a module does not run it."""
+    local({"loud.py": "raise RuntimeError('imported')", "pack/__init__.py": "raise RuntimeError", "pack/sub.py": ""})
+    assert set(_needs("loud", "pack.sub").code) == {"loud.py", "pack/__init__.py", "pack/sub.py"}
+    assert not {"loud", "pack"} & set(sys.modules)
+
+
+def test_code_on_an_added_path_is_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory put on ``sys.path`` (as editable installations do) holds local code."""
+    source = tmp_path / "project" / "src"
+    (source / "mylib").mkdir(parents=True)
+    (source / "mylib" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(source)
+    assert _needs("mylib").code == {"mylib/__init__.py": source / "mylib" / "__init__.py"}
+
+
+def test_an_editable_installation_is_local_code() -> None:
+    """A package that is installed as a link to its sources (this one) is captured as files."""
+    import jupyter_containeriter
+
+    needs = _needs("jupyter_containeriter.errors")
+    if "site-packages" in jupyter_containeriter.__file__:
+        assert needs.distributions == {"jupyter-containeriter"}
+    else:
+        assert "jupyter_containeriter/errors.py" in needs.code
+
+
+@pytest.mark.parametrize("module", ["json", "os.path", "__main__", "no_such_module", "no.such.module", "", "xml.dom"])
+def test_standard_and_unknown_modules_need_nothing(module: str) -> None:
+    """The standard library is in the base; what is not there cannot be captured."""
+    needs = _needs(module)
+    assert (needs.code, needs.distributions) == ({}, set())
+
+
+def test_installed_modules_belong_to_their_distribution() -> None:
+    """A module's distribution is found by its file, whatever its name is."""
+    assert _needs("sklearn.linear_model").distributions == {"scikit-learn"}
+    assert _needs("dateutil").distributions == {"python-dateutil"}
+
+
+@pytest.mark.parametrize("content", [b"def (", b"\xff\xfe", b"x = '\0'"])
+def test_files_that_do_not_parse_import_nothing(tmp_path: Path, content: bytes) -> None:
+    """A template or a Python 2 file among local code is carried along, not understood."""
+    path = tmp_path / "a.py"
+    path.write_bytes(content)
+    assert imported_modules(path) == set()
+
+
+def test_the_digest_is_of_names_and_content(local: Local) -> None:
+    """Local code has a digest that changes with any of its files; no code has none."""
+    directory = local({"features.py": "x = 1", "shapes.py": "x = 1"})
+    digests = [_needs("features").digest(), _needs("shapes").digest()]
+    (directory / "features.py").write_text("x = 2")
+    digests.append(_needs("features").digest())
+    assert len(set(digests)) == 3
+    assert Needs().digest() == ""

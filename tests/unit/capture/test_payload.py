@@ -1,0 +1,190 @@
+"""Pickling: equal models give equal bytes, and what cannot leave the kernel is named."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_containeriter.capture.payload import pickle_object
+from jupyter_containeriter.errors import CaptureError
+
+Cell = Callable[[str], dict[str, Any]]
+
+_NOTEBOOK = '''
+import enum, math
+from dataclasses import dataclass
+
+LIMIT = 3
+
+class Colour(enum.Enum):
+    RED = 1
+
+@dataclass
+class Base:
+    """A base."""
+    k: int = 2
+
+class Model(Base):
+    colours = (Colour.RED,)
+
+    def predict(self, rows):
+        import json
+        known = [row for row in rows if row in {"a", "b", "c", "d", "e"}]
+        return [math.sqrt(self.k) * LIMIT + helper(row) for row in rows]
+
+def helper(row):
+    return (lambda x: x + 1)(1)
+
+model = Model()
+'''
+
+_SCRIPT = f"""
+import sys
+from jupyter_containeriter.capture.payload import pickle_object
+cell = {_NOTEBOOK!r}
+exec(compile(cell, sys.argv[1], "exec"))
+payload = pickle_object(model, "model")
+print(payload.digest, payload.code_digest, sorted(payload.modules))
+"""
+
+
+def test_two_kernels_give_the_same_bytes() -> None:
+    """Notebook classes, enumerations and functions pickle the same whatever kernel and cell they come from."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", _SCRIPT, f"/tmp/ipykernel_{number}/{number}.py"],
+            env={"PYTHONHASHSEED": str(number)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in (1, 2)
+    ]
+    assert runs[0] == runs[1]
+    assert "'json'" in runs[0]
+    assert "'math'" in runs[0]
+
+
+def test_a_pickled_model_works_without_the_notebook(cell: Cell) -> None:
+    """Notebook classes travel by value, with what they refer to."""
+    data = pickle_object(cell(_NOTEBOOK)["model"], "model").data
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).predict(['a']))"
+    run = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert run.stdout.decode().startswith("[6.24264")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("return rows", "return rows[:1]"),
+        ("return 1", "return 2"),
+        ("return rows == 'a'", "return rows == 'b'"),
+        ("return rows in {'a', 'b'}", "return rows in {'a', 'c'}"),
+        ("return math.sin(rows)", "return math.cos(rows)"),
+        ("return [row for row in rows]", "return [row + 1 for row in rows]"),
+    ],
+)
+def test_other_code_has_another_digest(cell: Cell, before: str, after: str) -> None:
+    """A change of notebook code is seen, in names, constants and inner functions."""
+    digests = [pickle_object(cell(f"def f(rows):\n    {body}")["f"], "f").code_digest for body in (before, after)]
+    assert digests[0] != digests[1]
+
+
+def test_where_code_stands_does_not_matter(cell: Cell) -> None:
+    """Code moved down in its cell has the same digest."""
+    one, two = cell("def f(x):\n    return x"), cell("\n\n\n# moved\ndef f(x):\n    return x")
+    assert pickle_object(one["f"], "f").code_digest == pickle_object(two["f"], "f").code_digest
+
+
+def test_values_carry_no_code() -> None:
+    """A model of an installed package has no code of the notebook."""
+    payload = pickle_object({"a": [1, 2]}, "model")
+    assert payload.code_digest == ""
+    assert pickle.loads(payload.data) == {"a": [1, 2]}
+
+
+def test_modules_are_traced(cell: Cell) -> None:
+    """Modules of attributes, of globals and of imports inside functions are known, whichever way they are used."""
+    namespace = cell(
+        "import decimal, fractions\n"
+        "class M:\n"
+        "    def __init__(self): self.a = decimal.Decimal(1)\n"
+        "    def predict(self, x):\n"
+        "        def inner():\n"
+        "            import colorsys\n"
+        "            from xml.dom import minidom\n"
+        "        return fractions.Fraction(x)\n"
+        "model = M()"
+    )
+    modules = pickle_object(namespace["model"], "model").modules
+    assert {"decimal", "fractions", "colorsys", "xml.dom"} <= modules
+
+
+class _Holder:
+    def __init__(self, **attributes: Any) -> None:
+        vars(self).update(attributes)
+
+
+def _generator() -> Any:
+    yield 1
+
+
+def _raising(error: Exception) -> Any:
+    class Raising:
+        def __reduce__(self) -> Any:
+            raise error
+
+    return Raising()
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "kind"),
+    [
+        (lambda: _Holder(lock=threading.Lock()), "model.lock", "lock"),
+        (lambda: _Holder(rows=_generator()), "model.rows", "generator"),
+        (lambda: _Holder(steps=[1, _Holder(lock=threading.Lock())]), "model.steps[1].lock", "lock"),
+        (lambda: _Holder(steps={"a b": (threading.Lock(),)}), "model.steps['a b'][0]", "lock"),
+        (lambda: _Holder(fit=_Holder(bad=_raising(RuntimeError("no device")))), "model.fit.bad", "no device"),
+        (lambda: _Holder(bad=_raising(OSError("closed"))), "model.bad", "closed"),
+        (threading.Lock, "model", "lock"),
+    ],
+)
+def test_what_cannot_be_pickled_is_named(make: Callable[[], Any], path: str, kind: str) -> None:
+    """The message names the path to the object that is in the way, and the remedy says what to do with it."""
+    with pytest.raises(CaptureError) as caught:
+        pickle_object(make(), "model")
+    assert caught.value.message.startswith(f"{path} cannot leave the kernel")
+    assert kind in caught.value.message
+    assert path in caught.value.remedy
+
+
+def test_an_open_file_is_refused(tmp_path: Path) -> None:
+    """An open file is refused, not read and carried along unasked."""
+    path = tmp_path / "secret.txt"
+    path.write_text("secret")
+    with path.open() as file, pytest.raises(CaptureError, match=r"^model\.log cannot leave"):
+        pickle_object(_Holder(log=file), "model")
+
+
+def test_what_a_closure_holds_is_named(cell: Cell) -> None:
+    """A variable held by an inner function is named."""
+    namespace = cell(
+        "import threading\ndef make():\n    lock = threading.Lock()\n    return lambda x: lock\nmodel = make()"
+    )
+    with pytest.raises(CaptureError, match="<closure lock>"):
+        pickle_object(namespace["model"], "model")
+
+
+def test_an_object_within_itself_is_searched_to_an_end() -> None:
+    """A model that refers to itself and to a lock ends in an error, not in a search without end."""
+    model = _Holder(lock=None)
+    model.me, model.lock = model, threading.Lock()
+    with pytest.raises(CaptureError):
+        pickle_object(model, "model")
