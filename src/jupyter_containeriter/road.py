@@ -67,6 +67,7 @@ class Road:
         self._options = options
         self._times = PhaseTimes(progress)
         self._candidate: Container | None = None
+        self._promoted = False
         if engine.name == "process":
             progress.note("Engine process: this machine forbids namespaces, so the model runs WITHOUT any isolation.")
 
@@ -84,9 +85,7 @@ class Road:
             else:
                 self._record_failure(error)
             if isinstance(error, KeyboardInterrupt):
-                raise IterationInterruptedError(
-                    f"Interrupted during {self._times.current}; nothing was deployed."
-                ) from None
+                raise self._interruption() from None
             raise
         finally:
             self._session.clock.mark(request.name)
@@ -109,8 +108,10 @@ class Road:
                 self._note(status="verified" if comparison else "deployed")
                 self._session.history.update(self._iteration)
             container = self._promote(image, container, token, document["signature"])
-        except BaseException:
+        except BaseException as error:
             self._undo()
+            if isinstance(error, KeyboardInterrupt):
+                raise self._interruption() from None
             raise
         return Deployment.of(self._iteration, self._engine, container, token, document, report, self._times.seconds)
 
@@ -205,7 +206,7 @@ class Road:
 
     def _promote(self, image: Image, container: Container, token: str, schema: Any) -> Container:
         """Stop every other container of the name; from here on nothing can fail the iteration any more."""
-        self._candidate = None
+        self._candidate, self._promoted = None, True
         for engine, other in self._session.live(container.name):
             if other.id != container.id:
                 self._retire(engine, other)
@@ -281,6 +282,16 @@ class Road:
         if self._iteration.status == "running":
             message = error.message if isinstance(error, ContainerIterError) else f"{type(error).__name__}: {error}"
             self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", message)
+
+    def _interruption(self) -> IterationInterruptedError:
+        """Say what an interrupt left behind."""
+        if not self._promoted:
+            return IterationInterruptedError(f"Interrupted during {self._times.current}; nothing was deployed.")
+        label = f"{self._iteration.name}:{self._iteration.version}"
+        return IterationInterruptedError(
+            f"Interrupted after {label} was deployed; the version before it may still run beside it.",
+            f"Stop what is left of it with %deploy {label}.",
+        )
 
     def _undo(self) -> None:
         """Leave no container behind that was not promoted."""

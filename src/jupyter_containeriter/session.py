@@ -345,15 +345,26 @@ class Session:
         self._remove_orphans()
 
     def _remove_orphans(self) -> None:
-        pairs = self._containers()
+        for name in sorted({container.name for _, container in self._orphans()}):
+            try:
+                with self.exclusive(name):
+                    for engine, container in self._orphans(name):
+                        self.remove(engine, container)
+            except BusyError:
+                # Its kernel is starting one beside the other, and tidies up by itself.
+                continue
+
+    def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
+        pairs = [pair for pair in self._containers() if name in {None, pair[1].name}]
         iterations = self.history.by_ids(container.iteration for _, container in pairs)
+        found: list[tuple[Engine, Container]] = []
         kept: set[str] = set()
         for engine, container in pairs:
             iteration = iterations.get(container.iteration)
             status = iteration.status if iteration else "interrupted"
-            promoted = status in PROMOTED
             # Newest first: where a kernel died between promoting a version and stopping the one before, both run.
-            if status == "running" or (promoted and container.name not in kept):
-                kept.update({container.name} if promoted else ())
-                continue
-            self.remove(engine, container)
+            if status in PROMOTED and container.name not in kept:
+                kept.add(container.name)
+            elif status != "running":
+                found.append((engine, container))
+        return found

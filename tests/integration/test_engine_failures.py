@@ -76,6 +76,34 @@ def test_interrupt_while_the_engine_is_silent_leaves_nothing(desk: Desk, proxy: 
     desk.succeed()
 
 
+def test_interrupted_deploy_leaves_what_runs(desk: Desk, proxy: EngineProxy) -> None:
+    """Interrupting %deploy is one line as well, and the version that ran keeps running."""
+    desk.succeed()
+    proxy.at(DEATHS["start"], "stall")
+    running = desk.notebook.start(f"%deploy {desk.name}:1")
+    assert proxy.reached.wait(WAIT_SECONDS)
+    desk.notebook.interrupt()
+    refusal = desk.refused(running)
+    assert refusal.kind == "IterationInterruptedError"
+    assert "nothing was deployed" in refusal.message
+
+
+def test_interrupt_after_the_proof_says_what_runs(desk: Desk, proxy: EngineProxy) -> None:
+    """Interrupting while the version before is stopped says that the new one runs, and the next iteration tidies up."""
+    proxy.at(r"POST \S+/stop", "stall")
+    running = desk.notebook.start(changed(desk))
+    assert proxy.reached.wait(WAIT_SECONDS)
+    desk.notebook.interrupt()
+    refusal = running.result(WAIT_SECONDS).refusal()
+    proxy.heal()
+    row = desk.last_row()
+    assert refusal.kind == "IterationInterruptedError"
+    assert f"{desk.name}:{row['version']} was deployed" in refusal.message
+    assert row["status"] == "verified"
+    assert row["version"] in [container.version for container in desk.lab.containers()]
+    desk.succeed()
+
+
 def test_refused_image_has_the_words_of_the_engine(desk: Desk, proxy: EngineProxy) -> None:
     """An engine that refuses an image, though it answers 200, is an EngineError with its own words."""
     said = b'{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}\r\n'

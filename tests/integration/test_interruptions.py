@@ -225,3 +225,24 @@ def test_second_kernel_can_work_on_another_name(two: tuple[Desk, Notebook], new_
     running.result(WAIT_SECONDS).succeeded()
     assert desk.lab.statuses(desk.name) == ["verified", "verified"]
     assert desk.lab.statuses(new_name("other")) == ["verified"]
+
+
+def test_second_kernel_leaves_the_work_of_the_first_alone(two: tuple[Desk, Notebook]) -> None:
+    """A kernel that starts while another one deploys a version stops neither that one nor the one that runs."""
+    desk, other = two
+    go_on = desk.lab.directory / "signs" / "go on"
+    go_on.touch()
+    # As a plain process the model sees the sign as well.
+    for _ in range(2):
+        desk.notebook.ok(f"good = %containerize slow_to_load --name {desk.name} --sample rows --engine process")
+    go_on.unlink()
+    live = desk.live
+    desk.notebook.ok("%config ContainerIter.engine = 'process'")
+    running = desk.notebook.start(f"%deploy {desk.name}:2")
+    until(lambda: running.done() or len(desk.lab.containers()) == 2)
+    other.ok("%deployments")
+    assert live.id in [container.id for container in desk.lab.containers()]
+    assert len(desk.lab.containers()) == 2
+    go_on.touch()
+    running.result(WAIT_SECONDS).succeeded()
+    assert [container.version for container in desk.lab.containers()] == [2]

@@ -17,6 +17,7 @@ import pytest
 from conftest import ENGINES, need
 from notebook_bench import Cell, Lab, Notebook
 
+from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.types import ITERATION_COLUMNS
 
 LOCAL_MODULE = """
@@ -199,6 +200,8 @@ def test_older_version_runs_from_its_exact_image(story: Story) -> None:
     container = story.live("churn")
     first, _ = story.lab.rows(name)[:2]
     assert (container.version, container.image_digest) == (1, first["image_digest"])
+    if story.engine == "docker":
+        assert image_id(container.id) in {story.lab.image(name, 1).config_digest, first["image_digest"]}
     story.notebook.ok(f"%deploy {name}:2")
 
 
@@ -290,6 +293,14 @@ def test_shell_doctor_finds_everything_well(story: Story) -> None:
     """``jupyter containeriter doctor --json`` ends with success and has a remedy for whatever is not well."""
     findings = story.lab.shell("doctor", engine=story.engine)
     assert all(finding["remedy"] for finding in findings if finding["status"] != "ok")
+
+
+def image_id(container_id: str) -> str:
+    """Return the id of the image that Docker really runs: the digest of its configuration or of its manifest."""
+    import docker
+
+    client = docker.APIClient(docker_engine().describe().endpoint, version="auto")
+    return str(client.inspect_container(container_id)["Image"])
 
 
 def run_curl(command: str) -> Any:

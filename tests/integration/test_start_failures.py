@@ -167,3 +167,15 @@ def test_wanted_port_moves_to_the_next_version(desk: Desk) -> None:
     for _ in range(2):
         desk.notebook.ok(f"good = %containerize mean --name {desk.name} --sample rows --port {port}")
         assert [c.port for c in desk.lab.containers()] == [port]
+
+
+def test_container_that_was_removed_from_outside_is_missed(desk: Desk) -> None:
+    """A container that somebody else removed: predicting says where to look, and the next iteration works."""
+    (engine,) = (engine for engine in desk.lab.engines() if engine.name == desk.live.engine)
+    engine.stop(desk.live.id)
+    refusal = desk.notebook.run("good.predict(rows)").refusal()
+    assert refusal.kind == "EngineError"
+    assert "%deployments" in refusal.remedy
+    assert desk.notebook.run("good.logs()").refusal().kind == "NotFoundError"
+    assert desk.notebook.run(f"%undeploy {desk.name}").refusal().kind == "NotFoundError"
+    desk.succeed()

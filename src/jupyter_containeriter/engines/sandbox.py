@@ -158,16 +158,21 @@ class SandboxEngine:
             start_new_session=True,
             cwd="/",
         )
-        record = {
-            "engine": self.name,
-            **_labels(image, spec),
-            "port": port,
-            "pid": supervisor.pid,
-            "started_ticks": _started_ticks(supervisor.pid),
-            "started_at": datetime.now(UTC).isoformat(),
-            **limits,
-        }
-        (directory / "container.json").write_text(json.dumps(record))
+        try:
+            record = {
+                "engine": self.name,
+                **_labels(image, spec),
+                "port": port,
+                "pid": supervisor.pid,
+                "started_ticks": _started_ticks(supervisor.pid),
+                "started_at": datetime.now(UTC).isoformat(),
+                **limits,
+            }
+            (directory / "container.json").write_text(json.dumps(record))
+        except BaseException:
+            # Nobody could find it later.
+            supervisor.terminate()
+            raise
 
     def _record(self, container_id: str) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((self._containers / container_id / "container.json").read_bytes())
