@@ -141,10 +141,10 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        remembered: dict[str, Any] = json.loads(path.read_bytes())
+        remembered = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return remembered
+    return remembered if isinstance(remembered, dict) and {"missed", "stamp"} <= remembered.keys() else {}
 
 
 def _write(path: Path, remembered: dict[str, Any]) -> None:

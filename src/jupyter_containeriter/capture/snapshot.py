@@ -130,7 +130,7 @@ def read_sample(document: Mapping[str, Any]) -> tuple[Any, Any]:
 def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
     if request.sample is None:
         return _Predictions()
-    if hasattr(request.sample, "__len__") and len(request.sample) == 0:
+    if _is_empty(request.sample):
         raise UsageError("The sample has no rows.", "Give at least one row: --sample X_test[:5].")
     first, second = predictor(request.sample), predictor(request.sample)
     expected = first if request.expected is None else request.expected
@@ -152,6 +152,13 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
     if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
         raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
     return _Predictions(expected, compare(first, second).parity == "exact", schema, sample)
+
+
+def _is_empty(sample: Any) -> bool:
+    try:
+        return len(sample) == 0
+    except TypeError:  # no rows to count: an iterator, an array without dimensions, a sparse matrix
+        return False
 
 
 def _document(name: str, model: Payload, predictor: Predictor, predictions: _Predictions) -> dict[str, Any]:
