@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from notebook_bench import Lab
+from notebook_bench import Lab, missing
 
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.engines.sandbox import namespaces_work
 from jupyter_containeriter.errors import EngineUnreachableError
-
-ENGINES = [pytest.param("docker", marks=pytest.mark.engine), "sandbox"]
 
 
 @pytest.fixture(scope="session")
@@ -70,19 +66,6 @@ def sandbox_working() -> None:
     """Insist on the sandbox."""
     if not namespaces_work():
         missing("this user may not create namespaces")
-
-
-def need(request: pytest.FixtureRequest, engine: str) -> str:
-    """Insist on an engine and return its name."""
-    request.getfixturevalue({"docker": "docker_running", "sandbox": "sandbox_working"}[engine])
-    return engine
-
-
-def missing(why: str) -> NoReturn:
-    """Skip, or fail in CI, where what a test needs must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(why, pytrace=False)
-    pytest.skip(why)
 
 
 def _forget_images(mark: str) -> None:

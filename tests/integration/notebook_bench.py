@@ -15,9 +15,10 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 from jupyter_containeriter.engines.docker import docker_engine
@@ -57,6 +58,24 @@ def until(probe: Callable[[], T | None]) -> T:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
     return found
+
+
+# --- engines -------------------------------------------------------------------------------------------------------
+
+ENGINES = [pytest.param("docker", marks=pytest.mark.engine), "sandbox"]
+
+
+def need(request: pytest.FixtureRequest, engine: str) -> str:
+    """Insist on an engine and return its name."""
+    request.getfixturevalue({"docker": "docker_running", "sandbox": "sandbox_working"}[engine])
+    return engine
+
+
+def missing(why: str) -> NoReturn:
+    """Skip, or fail in CI, where what a test needs must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
 
 
 # --- cells ---------------------------------------------------------------------------------------------------------

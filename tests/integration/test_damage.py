@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import missing
-from notebook_bench import Lab, Notebook
+from notebook_bench import Lab, Notebook, missing
 
 from jupyter_containeriter.history import History
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 import urllib3
-from conftest import missing
-from notebook_bench import Desk, Lab, open_desk
+from notebook_bench import Desk, Lab, missing, open_desk
 
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.image.archive import save_archive, save_layout

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from conftest import ENGINES, need
-from notebook_bench import WAIT_SECONDS, Cell, Desk, Lab, Notebook, open_desk, until
+from notebook_bench import ENGINES, WAIT_SECONDS, Cell, Desk, Lab, Notebook, need, open_desk, until
 
 #: Models that stop the road at a certain place and leave a sign of it: a file, or a line in the container's log.
 SLOW = """

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ENGINES, need
-from notebook_bench import Cell, Lab, Notebook
+from notebook_bench import ENGINES, Cell, Lab, Notebook, need
 
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.types import ITERATION_COLUMNS

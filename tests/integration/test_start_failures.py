@@ -7,8 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import ENGINES, need
-from notebook_bench import Desk, Lab, open_desk
+from notebook_bench import ENGINES, Desk, Lab, need, open_desk, until
 
 #: Models that behave in the notebook and in the clean process, and misbehave in a container.
 TROUBLE = """
@@ -59,6 +58,12 @@ def moody(kind):
     model = kind()
     model.state = 1
     return model
+
+class Fragile(Mean):
+    def predict(self, rows):
+        if inside() and rows[0][0] == 0:
+            os._exit(1)
+        return super().predict(rows)
 
 hungry, sleepy, broken = moody(Hungry), moody(Sleepy), moody(Broken)
 quitting, failing, different = Quitting(), Failing(), Different()
@@ -178,4 +183,15 @@ def test_container_that_was_removed_from_outside_is_missed(desk: Desk) -> None:
     assert "%deployments" in refusal.remedy
     assert desk.notebook.run("good.logs()").refusal().kind == "NotFoundError"
     assert desk.notebook.run(f"%undeploy {desk.name}").refusal().kind == "NotFoundError"
+    desk.succeed()
+
+
+def test_server_that_ended_later_is_shown_as_not_running(desk: Desk) -> None:
+    """A server that has ended since is listed as not running, and %undeploy removes what is left of it."""
+    desk.notebook.ok(f"good = %containerize Fragile() --name {desk.name} --sample rows")
+    assert desk.notebook.run("good.predict([[0.0, 1.0]])").refusal().kind == "EngineError"
+    until(lambda: not desk.live.running)
+    assert "not running" in desk.notebook.ok("%deployments").html
+    desk.notebook.ok(f"%undeploy {desk.name}")
+    assert desk.lab.containers() == []
     desk.succeed()
