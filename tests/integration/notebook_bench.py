@@ -317,7 +317,8 @@ class Lab:
             left = []
         for engine in self.engines():
             for container in left:
-                if container.engine == engine.name:
+                # The sandbox's engine keeps plain processes, too.
+                if (container.engine == "docker") == (engine.name == "docker"):
                     engine.stop(container.id)
 
 
