@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from jupyter_containeriter.errors import EngineError
+
 
 class TokenStore:
     """A directory with one file for each container.
@@ -21,11 +23,23 @@ class TokenStore:
         self._directory = directory
 
     def save(self, container_id: str, token: str) -> None:
-        """Keep a container's token."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._directory / container_id, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(token)
+        """Keep a container's token.
+
+        Raises
+        ------
+        EngineError
+            The directory cannot be written: free some space, or choose another one.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._directory / container_id, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(token)
+        except OSError as error:
+            raise EngineError(
+                f"The token cannot be kept in {self._directory}: {error}.",
+                "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
+            ) from error
 
     def read(self, container_id: str) -> str:
         """Return a container's token, "" where it has none."""

@@ -79,12 +79,16 @@ class SandboxEngine:
             raise EngineError(f"{image.reference} is not loaded.", "Load it first: %deploy does both.")
         port = _free_port(spec.port)
         directory = self._containers / uuid.uuid4().hex[:12]
-        directory.mkdir(parents=True)
-        directory.chmod(0o700)
         try:
+            directory.mkdir(parents=True, mode=0o700)
             self._start(directory, image, spec, port)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(directory, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise EngineError(
+                    f"The sandbox cannot start in {directory.parent}: {error}.",
+                    "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
+                ) from error
             raise
         return self.inspect(directory.name)
 
