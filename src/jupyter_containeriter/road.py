@@ -175,7 +175,12 @@ class Road:
 
     def _run(self, image: Image, token: str, port: int | None) -> Container:
         container = self._engine.run(image, self._spec(token, port))
-        self._session.tokens.save(container.id, token)
+        try:
+            self._session.tokens.save(container.id, token)
+        except BaseException:
+            with suppress(ContainerIterError):
+                self._engine.stop(container.id)
+            raise
         return container
 
     def _wait(self, container: Container, token: str, schema: Any) -> None:

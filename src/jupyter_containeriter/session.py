@@ -75,6 +75,12 @@ class RunOptions:
     note: str = ""
     notebook: str = ""
 
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 < self.port < 65536:
+            raise UsageError(
+                f"--port {self.port}: there is no such port.", "Give one from 1 to 65535, or leave it out."
+            )
+
 
 class Session:
     """The verbs, over one history, one layer cache and the engines.
@@ -203,6 +209,7 @@ class Session:
         check_name(name)
         if to is not None:
             return self.deploy(f"{name}:{to}", progress=progress)
+        self.reconcile()
         live = self.live(name)
         before = live[0][1].version if live else None
         earlier = self.history.latest(name, PROMOTED, before=before)
@@ -339,7 +346,9 @@ class Session:
         for iteration in self.history.running(self.host):
             try:
                 with self.exclusive(iteration.name):
-                    self.history.update(replace(iteration, status="interrupted", error="The kernel ended."))
+                    now = self.history.by_ids([iteration.id]).get(iteration.id)
+                    if now is not None and now.status == "running":
+                        self.history.update(replace(now, status="interrupted", error="The kernel ended."))
             except BusyError:
                 continue
         self._remove_orphans()

@@ -1,0 +1,177 @@
+"""A session over an engine in memory, whose containers are small servers of this process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_containeriter.capture.snapshot import CaptureRequest
+from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.progress import Progress
+from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.testing import FakeEngine
+from jupyter_containeriter.types import Container, Image, Iteration, RunSpec
+
+_CELL = """
+class Scaler:
+    def __init__(self, k): self.k = k
+    def predict(self, rows): return [self.k * row for row in rows]
+"""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    document: dict[str, Any]
+    token_digest: str
+    bench: Servers
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer(200, {})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.server.token_digest and hashlib.sha256(given.encode()).hexdigest() != self.server.token_digest:
+            return self._answer(401, {"error": "no"})
+        outputs = json.loads(json.dumps(self.server.document["sample"]["outputs"]))
+        for change in self.server.bench.changes:
+            change(outputs)
+        return self._answer(200, {"outputs": outputs})
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Servers:
+    """Serves what an image's snapshot says the model predicted in the notebook; ``changes`` make it lie."""
+
+    def __init__(self) -> None:
+        self.changes: list[Callable[[list[dict[str, Any]]], None]] = []
+        self._servers: dict[int, _Server] = {}
+
+    def serve(self, image: Image, spec: RunSpec) -> int:
+        """Answer for a container, on the port it asks for."""
+        server = self._servers.get(spec.port or 0)
+        if server is None:
+            server = _Server(("127.0.0.1", spec.port or 0), _Handler)
+            self._servers[server.server_port] = server
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        server.bench, server.document = self, _document(image)
+        server.token_digest = spec.environment.get("CONTAINERITER_TOKEN_SHA256", "")
+        return server.server_port
+
+    def close(self) -> None:
+        """End all servers."""
+        for server in self._servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+def _document(image: Image) -> dict[str, Any]:
+    code = next(layer for layer in image.layers if layer.role == "code")
+    with tarfile.open(code.path) as archive:
+        name = "opt/containeriter/snapshot.json"
+        file = archive.extractfile(name) if name in archive.getnames() else None
+        return json.load(file) if file else {}
+
+
+@dataclass
+class Lab:
+    """A person's kernel, or several: they share history, cache and engine."""
+
+    settings: ContainerIter
+    engine: FakeEngine
+    servers: Servers
+    sessions: list[Session] = field(default_factory=list)
+
+    def kernel(self) -> Session:
+        """Start another kernel."""
+        self.sessions.append(Session(self.settings))
+        return self.sessions[-1]
+
+    @property
+    def session(self) -> Session:
+        """The first kernel."""
+        return self.sessions[0] if self.sessions else self.kernel()
+
+    def request(self, k: float = 3, name: str = "churn", **options: Any) -> CaptureRequest:
+        """Define a model in a cell."""
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        exec(_CELL, namespace)
+        return CaptureRequest(name, namespace["Scaler"](k), "model", namespace, **{"sample": [1, 2], **options})
+
+    def containerize(self, k: float = 3, progress: Progress | None = None, **options: Any) -> Deployment:
+        """Take a model down the road in the first kernel."""
+        return self.session.containerize(self.request(k), RunOptions(**options), progress)
+
+    def row(self, version: int, name: str = "churn") -> Iteration:
+        """Read a version from the history."""
+        row = self.session.history.get(name, version)
+        assert row is not None
+        return row
+
+    def running(self) -> list[Container]:
+        """List what the engine holds, newest first."""
+        return self.engine.containers(self.session.history.id)
+
+    def versions(self) -> list[int]:
+        """List the versions that run."""
+        return [container.version for container in self.running()]
+
+    def tokens(self) -> set[str]:
+        """List the containers whose token is kept."""
+        directory = self.settings.data_path / "tokens"
+        return {path.name for path in directory.iterdir()} if directory.exists() else set()
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Lab]]:
+    """Set a lab up around a cache directory."""
+    servers = Servers()
+    labs: list[Lab] = []
+
+    def make(cache: Path) -> Lab:
+        settings = ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(cache), ready_seconds=20.0)
+        engine = FakeEngine(serve=servers.serve)
+        monkeypatch.setattr(Session, "engine", lambda _self, _wanted=None: engine)
+        monkeypatch.setattr(Session, "engines", lambda _self: [engine])
+        labs.append(Lab(settings, engine, servers))
+        return labs[-1]
+
+    yield make
+    servers.close()
+    for session in (session for lab in labs for session in lab.sessions):
+        session.history.close()
+
+
+@pytest.fixture
+def lab(make_lab: Callable[[Path], Lab], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Give a lab over the layer cache that all tests of this run share."""
+    return make_lab(tmp_path_factory.getbasetemp() / "shared-layers")
+
+
+@pytest.fixture
+def own_lab(make_lab: Callable[[Path], Lab], tmp_path: Path) -> Lab:
+    """Give a lab whose cache may be damaged."""
+    return make_lab(tmp_path / "cache")
