@@ -44,7 +44,8 @@ def usage(pids: list[int]) -> tuple[int, int]:
     return memory, threads
 
 
-def _signal_all(pids: list[int], number: signal.Signals) -> None:
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to all that are still there."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -55,7 +56,7 @@ def _signal_all(pids: list[int], number: signal.Signals) -> None:
 def _stop(process: "subprocess.Popen[bytes]", *, wrapped: bool) -> None:
     """Ask the server to drain, then end whatever is left."""
     # A wrapper that is told to end takes its server with it at once, so only what it wraps is told.
-    _signal_all([*descendants(process.pid), *(() if wrapped else (process.pid,))], signal.SIGTERM)
+    signal_all([*descendants(process.pid), *(() if wrapped else (process.pid,))], signal.SIGTERM)
     try:
         process.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -63,7 +64,7 @@ def _stop(process: "subprocess.Popen[bytes]", *, wrapped: bool) -> None:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    _signal_all([*descendants(process.pid), process.pid], signal.SIGKILL)
+    signal_all([*descendants(process.pid), process.pid], signal.SIGKILL)
     process.wait()
 
 

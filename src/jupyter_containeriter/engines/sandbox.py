@@ -130,12 +130,11 @@ class SandboxEngine:
         record = self._record(container_id)
         deadline = time.monotonic() + _STOP_SECONDS
         if _is_alive(record):
-            os.kill(record["pid"], signal.SIGTERM)
+            _supervisor.signal_all([record["pid"]], signal.SIGTERM)
         while _is_alive(record) and time.monotonic() < deadline:
             time.sleep(0.01)
         if _is_alive(record):
-            for pid in [*_supervisor.descendants(record["pid"]), record["pid"]]:
-                os.kill(pid, signal.SIGKILL)
+            _supervisor.signal_all([*_supervisor.descendants(record["pid"]), record["pid"]], signal.SIGKILL)
         shutil.rmtree(self._containers / container_id, ignore_errors=True)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -188,6 +187,8 @@ class SandboxEngine:
             record = self._record(container_id)
         except (OSError, ValueError):
             return None
+        # Looked at before the result, which is written before the supervisor ends: an end is never seen without it.
+        alive = _is_alive(record)
         result_path = directory / "result.json"
         result = json.loads(result_path.read_bytes()) if result_path.exists() else {}
         return Container(
@@ -199,7 +200,7 @@ class SandboxEngine:
             engine=record["engine"],
             image_reference=record["image_reference"],
             image_digest=record["image_digest"],
-            running=not result and _is_alive(record),
+            running=not result and alive,
             port=record["port"],
             started_at=datetime.fromisoformat(record["started_at"]),
             exit_code=result.get("exit_code"),
