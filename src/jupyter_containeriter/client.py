@@ -79,12 +79,21 @@ class InferenceClient:
     def _decode(self, response: urllib3.BaseHTTPResponse) -> Any:
         answer = _read(response)
         if response.status == 200:
-            schema = answer.get("parameters", {}).get("schema") or self._schema.get("outputs")
-            return wire.decode(answer["outputs"], json.loads(schema) if isinstance(schema, str) else schema or {})
+            return self._outputs(answer)
         message = f"{self._name} answered {response.status}: {answer.get('error', '')}"
         if response.status in {400, 422}:
             raise UsageError(message, "Give data like the sample.")
         raise EngineError(message, "See logs() of the deployment for the traceback.")
+
+    def _outputs(self, answer: dict[str, Any]) -> Any:
+        try:
+            schema = answer.get("parameters", {}).get("schema") or self._schema.get("outputs")
+            return wire.decode(answer["outputs"], json.loads(schema) if isinstance(schema, str) else schema or {})
+        except (wire.WireError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise EngineError(
+                f"{self._name} at {self._url} answered with no prediction: {error}",
+                "See %deployments: something else may listen on this port.",
+            ) from error
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:

@@ -71,7 +71,9 @@ def evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
         It raises, or names something that is not there.
     """
     try:
-        return eval(expression, dict(namespace))  # noqa: S307 (the person's own expression, in their own kernel)
+        # Compiled first: a KeyboardInterrupt that leaves eval of a text ends the whole process (CPython 3.11).
+        code = compile(expression, option, "eval")
+        return eval(code, dict(namespace))  # noqa: S307 (the person's own expression, in their own kernel)
     except NameError as error:
         raise UsageError(
             f"{option} {expression}: {error}.", "Define it in a cell first, or correct the name."

@@ -166,6 +166,7 @@ def _dtypes(value: Any) -> Any:
 
 
 def _equal(expected: Any, actual: Any) -> bool:
+    expected, actual = _plain(expected), _plain(actual)
     if _is_missing(expected) or _is_missing(actual):
         return _is_missing(expected) and _is_missing(actual)
     return type(expected) is type(actual) and bool(expected == actual)
@@ -177,7 +178,13 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in {"NAType", "NaTType"}
 
 
+def _plain(value: Any) -> Any:
+    """Return Python's own scalar for one of numpy's: an array of objects holds these, JSON brings back those."""
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+
+
 def _distance(expected: Any, actual: Any) -> float | None:
+    expected, actual = _plain(expected), _plain(actual)
     if isinstance(expected, float) and isinstance(actual, float):
         distance = abs(expected - actual)
         return distance if math.isfinite(distance) else None

@@ -199,3 +199,10 @@ def test_a_nondeterministic_model_may_not_give_another_shape(expected: Any, actu
     comparison = compare(expected, actual, deterministic=False)
     assert comparison.parity == "failed"
     assert comparison.differences
+
+
+def test_a_numpy_text_among_objects_equals_the_plain_text_that_json_brings_back() -> None:
+    """An array of objects may hold numpy's scalars; what comes back are Python's, with the same values."""
+    expected = np.array([np.str_("benign"), np.int64(3), np.float64(0.5)], dtype=object)
+    actual = np.array(["benign", 3, 0.5], dtype=object)
+    assert compare(expected, actual).parity == "exact"

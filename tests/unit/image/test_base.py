@@ -37,7 +37,7 @@ def root(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpack the base."""
     directory = tmp_path_factory.mktemp("root")
     with tarfile.open(base.layers[0].path) as archive:
-        archive.extractall(directory, filter="tar")
+        archive.extractall(directory)
     return directory
 
 
