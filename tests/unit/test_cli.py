@@ -1,0 +1,144 @@
+"""The shell's face."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_containeriter import __version__, api
+from jupyter_containeriter.cli import main
+from jupyter_containeriter.session import Session
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.testing import FakeEngine, tiny_image
+from jupyter_containeriter.types import ITERATION_COLUMNS, Finding, RunSpec
+
+_NOW = datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """Give an engine in memory."""
+    return FakeEngine()
+
+
+@pytest.fixture(autouse=True)
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> Iterator[Session]:
+    """Give the session that the verbs use, with one model that runs."""
+    session = Session(ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")))
+    monkeypatch.setattr(api, "session", lambda: session)
+    monkeypatch.setattr(session, "engines", lambda: [engine])
+    image = tiny_image(tmp_path)
+    row = session.history.begin("churn", started_at=_NOW, params={"k": 3}, metrics={"acc": float("nan")}, note="ä")
+    session.history.update(
+        replace(row, status="verified", parity="exact", finished_at=_NOW, image_reference=image.reference)
+    )
+    failed = session.history.begin("fraud", started_at=_NOW)
+    session.history.update(replace(failed, status="failed", error="no"))
+    engine.load(image)
+    engine.run(image, RunSpec("churn", row.version, row.id, session.history.id))
+    yield session
+    session.history.close()
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    assert main([*arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+
+
+def test_iterations_are_rows_of_the_history(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON has every column, times as ISO texts, and nothing that JSON does not know."""
+    rows = {row["name"]: row for row in _json(capsys, "iterations")}
+    assert set(rows) == {"churn", "fraud"}
+    row = rows["churn"]
+    assert tuple(row) == ITERATION_COLUMNS
+    assert (row["version"], row["status"], row["params"], row["note"]) == (1, "verified", {"k": 3}, "ä")
+    assert datetime.fromisoformat(row["finished_at"]) == _NOW
+    assert rows["fraud"]["finished_at"] is None
+
+
+def test_iterations_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name and a number choose among the rows."""
+    assert [row["name"] for row in _json(capsys, "iterations", "fraud", "--last", "1")] == ["fraud"]
+    assert _json(capsys, "iterations", "nobody") == []
+
+
+def test_iterations_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without JSON the history is a table, or a sentence where it is empty."""
+    assert main(["iterations"]) == 0
+    assert "churn" in capsys.readouterr().out
+    assert main(["iterations", "nobody"]) == 0
+    assert capsys.readouterr().out == "No iterations yet.\n"
+
+
+def test_deployments_say_what_runs(capsys: pytest.CaptureFixture[str], engine: FakeEngine, session: Session) -> None:
+    """Each deployment tells where it answers and whether it does, never its token."""
+    (found,) = _json(capsys, "deployments")
+    (container,) = engine.containers(session.history.id)
+    assert found["url"] == f"http://127.0.0.1:{container.port}"
+    assert (found["name"], found["version"], found["parity"], found["running"]) == ("churn", 1, "exact", True)
+    assert "token" not in found
+    engine.exit(container.id, 1)
+    assert _json(capsys, "deployments")[0]["running"] is False
+    assert main(["deployments"]) == 0
+    assert "not running" in capsys.readouterr().out
+
+
+def test_a_model_can_be_stopped(capsys: pytest.CaptureFixture[str], engine: FakeEngine, session: Session) -> None:
+    """Stopping a model tells the version that ran."""
+    assert _json(capsys, "undeploy", "churn") == {"name": "churn", "version": 1}
+    assert engine.containers(session.history.id) == []
+
+
+def test_an_error_is_told_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error goes to standard error with its remedy, or into the JSON, and the shell sees it."""
+    assert main(["undeploy", "nobody"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("NotFoundError: No container of nobody runs.\n  -> ")
+    document = _json(capsys, "undeploy", "No Name", code=1)
+    assert set(document) == {"error", "remedy"}
+    assert "--name no-name" in document["remedy"]
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("error", 1)])
+def test_the_doctor_s_findings_count(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, status: Any, code: int
+) -> None:
+    """Only an error that the doctor found is an error for the shell."""
+    finding = Finding("Topic", status, "message", "" if status == "ok" else "remedy")
+    monkeypatch.setattr(api, "doctor", lambda: [finding])
+    (document,) = _json(capsys, "doctor", code=code)
+    assert (document["topic"], document["status"]) == ("Topic", status)
+    assert main(["doctor"]) == code
+    assert "Topic: message" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["undeploy"], ["iterations", "--last", "x"], ["--nope"]])
+def test_a_wrong_line_shows_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A wrong command line ends with code 2 and the usage."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: jupyter containeriter" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is the package's."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
+
+
+def test_it_runs_as_a_module() -> None:
+    """The command line works as a process of its own."""
+    command = [sys.executable, "-m", "jupyter_containeriter.cli", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{__version__}\n"
