@@ -155,7 +155,7 @@ def plot(kind: str = "phases", name: str | None = None) -> Figure:
 
 def doctor() -> list[Finding]:
     """Look at everything a deployment needs; each finding has a remedy where one is needed."""
-    from jupyter_containeriter.doctor import examine
+    from jupyter_containeriter.diagnosis import examine
 
     return examine(session().settings)
 

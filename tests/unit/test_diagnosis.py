@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jupyter_containeriter.doctor import examine
+from jupyter_containeriter.diagnosis import examine
 from jupyter_containeriter.engines import sandbox, select
 from jupyter_containeriter.errors import EngineUnreachableError
 from jupyter_containeriter.history import History
@@ -36,7 +36,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         return FakeEngine("docker")
 
     monkeypatch.setattr(select, "_docker", connect)
-    for module in (sys.modules["jupyter_containeriter.doctor"], sandbox):
+    for module in (sys.modules["jupyter_containeriter.diagnosis"], sandbox):
         monkeypatch.setattr(module, "namespaces_work", lambda: has.get("namespaces", True))
     return has
 
@@ -117,7 +117,6 @@ def test_looking_makes_no_history(settings: ContainerIter) -> None:
     assert _findings(settings)["History"].message.endswith("0 models")
 
 
-@pytest.mark.xfail(reason="the module of this name takes the place of the function once it is imported")
 def test_the_doctor_can_be_asked_twice(tmp_path: Path) -> None:
     """The Python function stays what it is after its first call."""
     code = "import jupyter_containeriter as citer; citer.doctor(); citer.doctor()"
