@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, DateTime, Select, select, type_coerce
+from sqlalchemy import Connection, DateTime, Select, func, select, type_coerce
 
 from jupyter_containeriter.types import ITERATION_COLUMNS
 
@@ -35,7 +35,9 @@ def _statement(name: str | None, last: int | None) -> Select[Any]:
         type_coerce(table[column], DateTime()) if isinstance(table[column].type, UtcDateTime) else table[column]
         for column in ITERATION_COLUMNS
     ]
-    statement = select(*columns).order_by(table.started_at.desc(), table.version.desc(), table.id.desc())
+    # An iteration starts where the one before of its name ended, so only ends tell the order across names.
+    ended = func.coalesce(table.finished_at, table.started_at)
+    statement = select(*columns).order_by(ended.desc(), table.version.desc(), table.id.desc())
     if name is not None:
         statement = statement.where(table.name == name)
     return statement if last is None else statement.limit(last)

@@ -60,8 +60,16 @@ def test_types_do_not_depend_on_rows(history: History, name: str, column: str) -
 
 
 def test_oldest_come_first(history: History) -> None:
-    """Iterations are ordered by their start."""
+    """Iterations that have not ended are ordered by their start."""
     assert versions(history.frame()) == ["churn:1", "fraud:1", "churn:2"]
+
+
+def test_the_one_that_ended_last_is_the_newest(history: History) -> None:
+    """An iteration whose start lies far back, because a person thought about its name, is as new as its end."""
+    thought = history.begin("thought", started_at=NOW - timedelta(days=1))
+    history.update(replace(thought, finished_at=NOW + timedelta(days=1)))
+    assert versions(history.frame()) == ["churn:1", "fraud:1", "churn:2", "thought:1"]
+    assert versions(history.frame(last=1)) == ["thought:1"]
 
 
 def test_same_start_is_ordered_by_version(tmp_path: Path) -> None:
