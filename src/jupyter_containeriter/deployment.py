@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_containeriter.client import InferenceClient, example_body
+from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import NotFoundError
+from jupyter_containeriter.handles import Handle, HandleStore
 from jupyter_containeriter.types import Container, Iteration, LoadReport, Stats
 
 
@@ -34,6 +35,8 @@ class Deployment:
         How the image reached the engine, where this call loaded it.
     times
         Seconds of the phases where an earlier version was deployed again, None otherwise.
+    store
+        Where its token is kept.
     """
 
     iteration: Iteration
@@ -44,6 +47,7 @@ class Deployment:
     example: str = field(default="", repr=False)
     load: LoadReport | None = field(default=None, repr=False)
     times: Mapping[str, float] | None = field(default=None, repr=False)
+    store: HandleStore | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -51,15 +55,13 @@ class Deployment:
         iteration: Iteration,
         engine: Engine,
         container: Container | None,
-        token: str,
-        document: Mapping[str, Any],
+        store: HandleStore,
         load: LoadReport | None = None,
         times: Mapping[str, float] | None = None,
     ) -> Deployment:
-        """Make the handle from a version's ``snapshot.json`` ({} where that is gone)."""
-        schema = document.get("signature")
-        example = example_body(document.get("sample"), schema)
-        return cls(iteration, engine, container, token, schema, example, load, times)
+        """Make one from what the store knows of the container."""
+        handle = store.read(container.id) if container else Handle()
+        return cls(iteration, engine, container, handle.token, handle.schema, handle.example, load, times, store)
 
     @property
     def name(self) -> str:
@@ -89,12 +91,14 @@ class Deployment:
 
     @property
     def url(self) -> str:
-        """Where it answers; "" for an image that was built only."""
-        return f"http://127.0.0.1:{self.container.port}" if self.container else ""
+        """Where it answers; "" where nothing runs."""
+        return f"http://127.0.0.1:{self.container.port}" if self.container and self.container.running else ""
 
     @property
     def curl(self) -> str:
-        """A command line that predicts one row of the sample, or asks for the metadata where there is no sample."""
+        """A command line that predicts one row of the sample, or asks for the metadata; "" where nothing runs."""
+        if not self.url:
+            return ""
         words = [f"-H 'Authorization: Bearer {self.token}'"] if self.token else []
         if not self.example:
             return " ".join(["curl", *words, f"{self.url}/v2/models/{self.name}"])
@@ -156,6 +160,8 @@ class Deployment:
         """Stop and remove the container; the image and the history stay."""
         if self.container:
             self.engine_handle.stop(self.container.id)
+            if self.store is not None:
+                self.store.forget(self.container.id)
 
     def _running(self) -> Container:
         if self.container is None:
@@ -173,6 +179,9 @@ class Deployment:
         from jupyter_containeriter.show.live import show
 
         show(self)
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.name}:{self.version} {self.iteration.status} on {self.engine} {self.url}>"
 
     def __str__(self) -> str:
         from jupyter_containeriter.show.text import deployment_text

@@ -92,7 +92,7 @@ class ParityError(ContainerIterError):
     """The container predicts something else than the notebook did. The message shows the rows and both values."""
 
     default_remedy = (
-        "The version that ran before keeps running. Look at code or state the model reads at prediction time."
+        "What ran before, if anything, keeps running. Look at code or state the model reads at prediction time."
     )
 
 

@@ -25,11 +25,13 @@ class _Difference:
     distance: float | None = None
     structural: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.place}: notebook {_short(self.expected)}, container {_short(self.actual)}"
+    def told(self, sides: tuple[str, str]) -> str:
+        return f"{self.place}: {sides[0]} {_short(self.expected)}, {sides[1]} {_short(self.actual)}"
 
 
-def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Comparison:
+def compare(
+    expected: Any, actual: Any, *, deterministic: bool = True, sides: tuple[str, str] = ("notebook", "container")
+) -> Comparison:
     """Compare two predictions of the same sample.
 
     Parameters
@@ -40,6 +42,8 @@ def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Compar
         What came back, of the same kind.
     deterministic
         False where the model contradicts itself in the kernel: then only kind, shape, type and range are compared.
+    sides
+        What the two are called in the lines that tell of differences.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Compar
         ``numpy.allclose``), ``failed``, or ``nondeterministic``.
     """
     if not deterministic:
-        return _compare_loosely(expected, actual)
+        return _compare_loosely(expected, actual, sides)
     differences = list(_differences("", expected, actual))
     if not differences:
         return Comparison("exact", 0.0)
@@ -58,31 +62,30 @@ def compare(expected: Any, actual: Any, *, deterministic: bool = True) -> Compar
     if len(known) == len(differences) and all(_is_close(d) for d in differences):
         return Comparison("close", largest)
     outside = [d for d in differences if d.distance is None or not _is_close(d)]
-    return Comparison("failed", largest, _describe(outside))
+    return Comparison("failed", largest, _describe(outside, sides))
 
 
-def _compare_loosely(expected: Any, actual: Any) -> Comparison:
+def _compare_loosely(expected: Any, actual: Any, sides: tuple[str, str]) -> Comparison:
     differences = [d for d in _differences("", expected, actual) if d.structural]
     outcome: Parity = "failed" if differences else "nondeterministic"
-    if not differences and (outside := _outside_range(expected, actual)):
-        return Comparison("failed", None, (outside,))
-    return Comparison(outcome, None, _describe(differences))
+    if not differences and _leaves_range(expected, actual):
+        told = f"range: {sides[0]} predicted finite numbers, {sides[1]} did not"
+        return Comparison("failed", None, (told,))
+    return Comparison(outcome, None, _describe(differences, sides))
 
 
-def _outside_range(expected: Any, actual: Any) -> str | None:
-    """Tell of finite numbers that turned into infinite or missing ones; values may differ, their nature may not."""
+def _leaves_range(expected: Any, actual: Any) -> bool:
+    """Tell whether finite numbers turned into infinite or missing ones: values may differ, their nature may not."""
     before, after = _numbers(expected), _numbers(actual)
-    if all(map(math.isfinite, before)) and not all(map(math.isfinite, after)):
-        return "range: the notebook predicted finite numbers, the container did not"
-    return None
+    return all(map(math.isfinite, before)) and not all(map(math.isfinite, after))
 
 
 def _numbers(value: Any) -> list[float]:
     return [leaf for _, leaf in _leaves("", value) if isinstance(leaf, float)]
 
 
-def _describe(differences: Sequence[_Difference]) -> tuple[str, ...]:
-    shown = tuple(str(difference) for difference in differences[:SHOWN_ROWS])
+def _describe(differences: Sequence[_Difference], sides: tuple[str, str]) -> tuple[str, ...]:
+    shown = tuple(difference.told(sides) for difference in differences[:SHOWN_ROWS])
     more = len(differences) - len(shown)
     return (*shown, f"… and {more} more") if more > 0 else shown
 
@@ -103,6 +106,14 @@ def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference
         for key in expected:
             yield from _differences(f"{place} {key}".strip(), expected[key], actual[key])
         return
+    if isinstance(expected, (list, tuple)) and any(_kind(part) in _TABLES for part in expected):
+        for position, (before, after) in enumerate(zip(expected, actual, strict=True)):
+            yield from _differences(f"{place} output {position}".strip(), before, after)
+        return
+    yield from _leaf_differences(place, expected, actual)
+
+
+def _leaf_differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference]:
     before, after = dict(_leaves(place, expected)), dict(_leaves(place, actual))
     for where, leaf in before.items():
         if where not in after:
@@ -125,6 +136,8 @@ def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    if _kind(value) in {"array", "Series"}:
+        value = value.tolist()
     if isinstance(value, (list, tuple, Mapping)) and value:
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _nested(place, item, (*index, key))
@@ -133,6 +146,9 @@ def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[st
         rest = "".join(f"[{step!r}]" for step in index[1:])
         # Whatever was a tuple in the notebook is a list once it has crossed HTTP.
         yield f"{place} {row}{rest}".strip(), list(value) if isinstance(value, tuple) else value
+
+
+_TABLES = {"DataFrame", "Series", "array"}
 
 
 def _kind(value: Any) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
-from jupyter_containeriter.client import InferenceClient
+from jupyter_containeriter.client import InferenceClient, example_body
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import (
@@ -22,14 +23,14 @@ from jupyter_containeriter.errors import (
     ParityError,
     UsageError,
 )
+from jupyter_containeriter.handles import Handle, new_token, token_environment
 from jupyter_containeriter.image.base import kernel_base
 from jupyter_containeriter.image.build import build, stored_image
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
-from jupyter_containeriter.starter import Patience, explain_failure, wait_until_ready
-from jupyter_containeriter.tokens import new_token, token_environment
+from jupyter_containeriter.starter import Patience, explain_end, explain_failure, wait_until_ready
 from jupyter_containeriter.types import (
     CONTAINER_ROOT,
     Comparison,
@@ -52,7 +53,7 @@ class Road:
     Parameters
     ----------
     session
-        Gives history, cache, tokens and settings.
+        Gives history, cache, handles and settings.
     engine
         Where the container will run.
     options
@@ -102,18 +103,18 @@ class Road:
         try:
             with self._times.phase("load"):
                 report = self._load_stored(image)
-            container, token = self._start(image, document["signature"])
-            comparison = self._verify(container, token, document)
+            container = self._start(image, document)
+            comparison = self._verify(container, document)
             if iteration.status == "built":
                 self._note(status="verified" if comparison else "deployed")
                 self._session.history.update(self._iteration)
-            container = self._promote(image, container, token, document["signature"])
+            container = self._promote(image, container, document)
         except BaseException as error:
             self._undo()
             if isinstance(error, KeyboardInterrupt):
                 raise self._interruption() from None
             raise
-        return Deployment.of(self._iteration, self._engine, container, token, document, report, self._times.seconds)
+        return self._deployment(container, report, self._times.seconds)
 
     def _walk(self, request: CaptureRequest) -> Deployment:
         with self._times.phase("capture"):
@@ -132,12 +133,12 @@ class Road:
         document = json.loads(snapshot.files["snapshot.json"])
         if not self._options.deploy:
             self._finish("built")
-            return Deployment.of(self._iteration, self._engine, None, "", document, report)
-        container, token = self._start(image, snapshot.schema)
-        comparison = self._verify(container, token, document)
+            return self._deployment(None, report)
+        container = self._start(image, document)
+        comparison = self._verify(container, document)
         self._finish("verified" if comparison else "deployed")
-        container = self._promote(image, container, token, snapshot.schema)
-        return Deployment.of(self._iteration, self._engine, container, token, document, report)
+        container = self._promote(image, container, document)
+        return self._deployment(container, report)
 
     # --- phases ------------------------------------------------------------------------------------------------------
 
@@ -164,43 +165,48 @@ class Road:
                 f"The image {image.reference} is damaged in the layer cache.", "Containerize the model again."
             ) from error
 
-    def _start(self, image: Image, schema: Any) -> tuple[Container, str]:
-        token = new_token() if self._options.token else ""
+    def _start(self, image: Image, document: Any) -> Container:
         # A port that the live version holds is moved to when that one has stopped: after this one is proven.
         port = None if self._options.port in self._live_ports() else self._options.port
         with self._times.phase("start"):
-            self._candidate = self._run(image, token, port)
-            self._wait(self._candidate, token, schema)
-        return self._candidate, token
+            self._candidate = self._run(image, document, port)
+            self._wait(self._candidate)
+        return self._candidate
 
-    def _run(self, image: Image, token: str, port: int | None) -> Container:
+    def _run(self, image: Image, document: Any, port: int | None) -> Container:
+        options = self._options
+        asked = {name: getattr(options, name) for name in ("memory", "cpus", "gpus", "port", "token")}
+        token = new_token() if options.token else ""
+        handle = Handle(token, document["signature"], example_body(document["sample"], document["signature"]), asked)
         container = self._engine.run(image, self._spec(token, port))
         try:
-            self._session.tokens.save(container.id, token)
+            self._session.handles.save(container.id, handle)
         except BaseException:
             with suppress(ContainerIterError):
                 self._engine.stop(container.id)
             raise
         return container
 
-    def _wait(self, container: Container, token: str, schema: Any) -> None:
-        wait_until_ready(self._engine, container, self._client(container, token, schema), self._patience)
+    def _wait(self, container: Container) -> None:
+        wait_until_ready(self._engine, container, self._client(container), self._patience)
 
     def _live_ports(self) -> set[int | None]:
         return {container.port for _, container in self._session.live(self._iteration.name)}
 
-    def _verify(self, container: Container, token: str, document: Any) -> Comparison | None:
+    def _verify(self, container: Container, document: Any) -> Comparison | None:
         """Compare the predictions that come back over HTTP with the notebook's; None without a sample."""
         if document["sample"] is None:
+            self._check_alive(container)
             return None
         sample, expected = read_sample(document)
         with self._times.phase("verify"):
-            client = self._client(container, token, document["signature"])
+            client = self._client(container)
             try:
                 actual = client.predict(sample)
             except EngineError as error:
                 raise explain_failure(self._engine, container, client, self._patience, error) from error
             comparison = compare(expected, actual, deterministic=document["deterministic"])
+            self._check_alive(container)
         self._note(parity=comparison.parity, max_abs_difference=comparison.max_abs_difference)
         if comparison.parity == "failed":
             rows = "\n".join(f"  {line}" for line in comparison.differences)
@@ -209,15 +215,25 @@ class Road:
             )
         return comparison
 
-    def _promote(self, image: Image, container: Container, token: str, schema: Any) -> Container:
+    def _check_alive(self, container: Container) -> None:
+        """Predicting may have cost more memory than allowed: what was proven must still be there."""
+        error = explain_end(self._engine, container, self._patience)
+        if error is not None:
+            raise error
+
+    def _promote(self, image: Image, container: Container, document: Any) -> Container:
         """Stop every other container of the name; from here on nothing can fail the iteration any more."""
         self._candidate, self._promoted = None, True
+        try:
+            self._session.handles.promote(container.name, container.id)
+        except ContainerIterError as error:
+            self._times.progress.note(error.message)
         for engine, other in self._session.live(container.name):
             if other.id != container.id:
                 self._retire(engine, other)
         if self._options.port in {None, container.port}:
             return container
-        return self._move(image, container, token, schema)
+        return self._move(image, container, document)
 
     def _retire(self, engine: Engine, container: Container) -> None:
         try:
@@ -226,18 +242,20 @@ class Road:
             label = f"{container.name}:{container.version}"
             self._times.progress.note(f"{label} could not be stopped ({error.message}); see %undeploy.")
 
-    def _move(self, image: Image, container: Container, token: str, schema: Any) -> Container:
-        """Start the verified version once more on the port that the version before it held until now."""
-        with self._times.phase("start"):
-            moved: Container | None = None
-            try:
-                moved = self._run(image, token, self._options.port)
-                self._wait(moved, token, schema)
-            except ContainerIterError as error:
-                self._times.progress.note(f"It stays on port {container.port}: {error.message}")
-                if moved is not None:
-                    self._retire(self._engine, moved)
-                return container
+    def _move(self, image: Image, container: Container, document: Any) -> Container:
+        """Start and verify the version once more on the port that the version before it held until now."""
+        moved: Container | None = None
+        try:
+            with self._times.phase("start"):
+                moved = self._run(image, document, self._options.port)
+                self._wait(moved)
+            self._verify(moved, document)
+        except ContainerIterError as error:
+            self._times.progress.note(f"It stays on port {container.port}: {error.message}")
+            if moved is not None:
+                self._retire(self._engine, moved)
+            return container
+        self._session.handles.promote(moved.name, moved.id)
         self._retire(self._engine, container)
         return moved
 
@@ -323,8 +341,14 @@ class Road:
             gpus=self._options.gpus,
         )
 
-    def _client(self, container: Container, token: str, schema: Any) -> InferenceClient:
-        return InferenceClient(f"http://127.0.0.1:{container.port}", token, container.name, schema)
+    def _client(self, container: Container) -> InferenceClient:
+        handle = self._session.handles.read(container.id)
+        return InferenceClient(f"http://127.0.0.1:{container.port}", handle.token, container.name, handle.schema)
+
+    def _deployment(
+        self, container: Container | None, report: LoadReport, times: Mapping[str, float] | None = None
+    ) -> Deployment:
+        return Deployment.of(self._iteration, self._engine, container, self._session.handles, report, times)
 
 
 def stored_document(cache: LayerCache, iteration: Iteration) -> tuple[Image | None, dict[str, Any]]:

@@ -7,7 +7,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,11 @@ from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import reachable_engines, select_engine
 from jupyter_containeriter.errors import BusyError, NotFoundError, UsageError
+from jupyter_containeriter.handles import HandleStore
 from jupyter_containeriter.history import History
 from jupyter_containeriter.names import check_name, parse_reference
 from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.settings import ContainerIter
-from jupyter_containeriter.tokens import TokenStore
 from jupyter_containeriter.types import Container, Iteration, Limits, Status
 
 if TYPE_CHECKING:
@@ -105,6 +105,9 @@ class Session:
     @functools.cached_property
     def history(self) -> History:
         """The store of iterations."""
+        with suppress(OSError):  # the history itself says best what is wrong
+            # Rows, tokens and unpacked models are nobody else's business.
+            self.settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return History(self.settings.data_path / "history.sqlite")
 
     @functools.cached_property
@@ -115,9 +118,9 @@ class Session:
         return LayerCache(self.settings.cache_path)
 
     @functools.cached_property
-    def tokens(self) -> TokenStore:
-        """The bearer tokens."""
-        return TokenStore(self.settings.data_path / "tokens")
+    def handles(self) -> HandleStore:
+        """How to talk to containers that run, and which of them are promoted."""
+        return HandleStore(self.settings.data_path / "handles")
 
     @property
     def workspace(self) -> Path:
@@ -194,7 +197,7 @@ class Session:
         name, version = parse_reference(reference)
         self.reconcile()
         iteration = self.find(name, version)
-        options = options or RunOptions()
+        options = options or self._options_of_live(name)
         with self.exclusive(name):
             return Road(self, self.engine(options.engine), options, progress or Silent()).deploy(iteration)
 
@@ -230,7 +233,8 @@ class Session:
         with self.exclusive(name):
             live = self.live(name)
             if not live:
-                raise NotFoundError(f"No container of {name} runs.", "See %deployments for what runs.")
+                told = f" {self.unreachable()}" if self.unreachable() else ""
+                raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
             for engine, container in live:
                 self.remove(engine, container)
         return live[0][1].version
@@ -243,15 +247,19 @@ class Session:
         found = [
             self.handle(engine, container, iterations[container.iteration])
             for engine, container in pairs
-            if container.iteration in iterations and iterations[container.iteration].status in PROMOTED
+            if container.iteration in iterations
+            and iterations[container.iteration].status in PROMOTED
+            and self.handles.promoted(container.name) in {"", container.id}
         ]
         return sorted(found, key=lambda deployment: deployment.name)
 
     def iterations(self, name: str | None = None, last: int | None = None) -> DataFrame:
         """Return the history as a DataFrame, oldest first; one row an iteration."""
-        if name is not None:
-            check_name(name)
         self.reconcile()
+        if name is not None and check_name(name) not in (known := self.history.names()):
+            raise NotFoundError(
+                f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
+            )
         return self.history.frame(name, last)
 
     def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
@@ -292,15 +300,29 @@ class Session:
 
     def handle(self, engine: Engine, container: Container, iteration: Iteration) -> Deployment:
         """Return the handle of a running container."""
-        from jupyter_containeriter.road import stored_document
-
-        _, document = stored_document(self.cache, iteration)
-        return Deployment.of(iteration, engine, container, self.tokens.read(container.id), document)
+        return Deployment.of(iteration, engine, container, self.handles)
 
     def remove(self, engine: Engine, container: Container) -> None:
         """Stop a container and forget its token."""
         engine.stop(container.id)
-        self.tokens.forget(container.id)
+        self.handles.forget(container.id)
+
+    def unreachable(self) -> str:
+        """Say that an engine which ran something before cannot be asked now; "" where all can."""
+        if any(engine.name == "docker" for engine in self.engines()):
+            return ""
+        latest = (self.history.latest(name, PROMOTED) for name in self.history.names())
+        if any(iteration and iteration.engine == "docker" for iteration in latest):
+            return "Docker does not answer, so what it may run is not known here."
+        return ""
+
+    def _options_of_live(self, name: str) -> RunOptions:
+        """Return how the live version was asked to run, so that another version takes its place as it is."""
+        live = self.live(name)
+        if not live:
+            return RunOptions()
+        engine, container = live[0]
+        return RunOptions(engine=engine.name, **self.handles.read(container.id).options)
 
     def _containers(self) -> list[tuple[Engine, Container]]:
         pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
@@ -343,6 +365,7 @@ class Session:
         if self._reconciled:
             return
         self._reconciled = True
+        self._forget_proofs()
         for iteration in self.history.running(self.host):
             try:
                 with self.exclusive(iteration.name):
@@ -352,6 +375,11 @@ class Session:
             except BusyError:
                 continue
         self._remove_orphans()
+
+    def _forget_proofs(self) -> None:
+        from jupyter_containeriter.capture.proof import forget
+
+        forget(self.workspace)
 
     def _remove_orphans(self) -> None:
         for name in sorted({container.name for _, container in self._orphans()}):
@@ -366,14 +394,16 @@ class Session:
     def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
         pairs = [pair for pair in self._containers() if name in {None, pair[1].name}]
         iterations = self.history.by_ids(container.iteration for _, container in pairs)
+        promoted = {one for _, container in pairs if (one := self.handles.promoted(container.name))}
+        # A name whose promoted container is gone (or was never noted) keeps its newest one.
+        noted = {container.name for _, container in pairs if container.id in promoted}
         found: list[tuple[Engine, Container]] = []
-        kept: set[str] = set()
         for engine, container in pairs:
             iteration = iterations.get(container.iteration)
             status = iteration.status if iteration else "interrupted"
-            # Newest first: where a kernel died between promoting a version and stopping the one before, both run.
-            if status in PROMOTED and container.name not in kept:
-                kept.add(container.name)
+            serves = container.id in promoted or container.name not in noted
+            if status in PROMOTED and serves:
+                noted.add(container.name)
             elif status != "running":
                 found.append((engine, container))
         return found

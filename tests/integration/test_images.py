@@ -112,7 +112,7 @@ def test_token_is_asked_for(desk: Desk) -> None:
 @pytest.mark.engine
 def test_token_is_for_its_owner_only(desk: Desk) -> None:
     """The file that keeps the token cannot be read by other users."""
-    files = list((desk.lab.data / "tokens").iterdir())
+    files = [path for path in (desk.lab.data / "handles").iterdir() if path.is_file()]
     assert files
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 

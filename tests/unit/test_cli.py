@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,17 +66,15 @@ def test_iterations_are_rows_of_the_history(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_iterations_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name and a number choose among the rows."""
+    """A name and a number choose among the rows; a name without rows is an error."""
     assert [row["name"] for row in _json(capsys, "iterations", "fraud", "--last", "1")] == ["fraud"]
-    assert _json(capsys, "iterations", "nobody") == []
+    assert "fraud" in _json(capsys, "iterations", "nobody", code=1)["remedy"]
 
 
-def test_iterations_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without JSON the history is a table, or a sentence where it is empty."""
+def test_iterations_are_a_table(capsys: pytest.CaptureFixture[str], session: Session) -> None:
+    """Without JSON the history is a table."""
     assert main(["iterations"]) == 0
     assert "churn" in capsys.readouterr().out
-    assert main(["iterations", "nobody"]) == 0
-    assert capsys.readouterr().out == "No iterations yet.\n"
 
 
 def test_deployments_say_what_runs(capsys: pytest.CaptureFixture[str], engine: FakeEngine, session: Session) -> None:
@@ -86,9 +85,39 @@ def test_deployments_say_what_runs(capsys: pytest.CaptureFixture[str], engine: F
     assert (found["name"], found["version"], found["parity"], found["running"]) == ("churn", 1, "exact", True)
     assert "token" not in found
     engine.exit(container.id, 1)
-    assert _json(capsys, "deployments")[0]["running"] is False
+    ended = _json(capsys, "deployments")[0]
+    assert (ended["running"], ended["url"]) == (False, None)
     assert main(["deployments"]) == 0
     assert "not running" in capsys.readouterr().out
+
+
+def test_what_cannot_be_listed_is_told(
+    capsys: pytest.CaptureFixture[str], session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that may miss something says so on standard error, so that the JSON stays JSON."""
+    monkeypatch.setattr(session, "unreachable", lambda: "Docker does not answer.")
+    assert main(["deployments", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert len(json.loads(shown.out)) == 1
+    assert shown.err == "Docker does not answer.\n"
+
+
+def test_the_last_none_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A number of iterations below one is a wrong call."""
+    for last in ("0", "-1"):
+        assert main(["iterations", "--last", last]) == 1
+        assert "--last must be at least 1" in capsys.readouterr().err
+
+
+def test_a_reader_may_leave(tmp_path: Path) -> None:
+    """Where the reader of a pipe has gone (``| head``) the command ends without a word."""
+    environment = {"CONTAINERITER_DATA_DIR": str(tmp_path), "CONTAINERITER_CACHE_DIR": str(tmp_path)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "jupyter_containeriter.cli", "iterations"]
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_a_model_can_be_stopped(capsys: pytest.CaptureFixture[str], engine: FakeEngine, session: Session) -> None:

@@ -206,3 +206,23 @@ def test_a_numpy_text_among_objects_equals_the_plain_text_that_json_brings_back(
     expected = np.array([np.str_("benign"), np.int64(3), np.float64(0.5)], dtype=object)
     actual = np.array(["benign", 3, 0.5], dtype=object)
     assert compare(expected, actual).parity == "exact"
+
+
+def test_lists_of_arrays_are_compared_value_by_value() -> None:
+    """Several outputs, as of a multi-output classifier, are compared output by output."""
+    expected = [np.array([[0.1, 0.9]]), np.array([[0.3, 0.7]])]
+    assert compare(expected, [part.copy() for part in expected]).parity == "exact"
+    found = compare(expected, [expected[0], np.array([[0.3, 0.5]])])
+    assert found.parity == "failed"
+    assert found.differences == ("output 1 row 0[1]: notebook 0.7, container 0.5",)
+
+
+def test_numpy_scalars_inside_plain_values_are_plain_ones() -> None:
+    """What a model puts into dictionaries comes back as Python's own numbers."""
+    expected = [{"label": "a", "score": np.float32(0.3), "n": np.int64(3)}]
+    assert compare(expected, [{"label": "a", "score": float(np.float32(0.3)), "n": 3}]).parity == "exact"
+
+
+def test_the_sides_of_a_comparison_have_names() -> None:
+    """The lines say what was compared with what."""
+    assert compare([1], [2], sides=("--expect", "clean process")).differences == ("row 0: --expect 1, clean process 2",)

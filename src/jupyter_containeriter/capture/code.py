@@ -120,6 +120,9 @@ def _package_files(directory: Path) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
+            # A link may lead in circles, or out of the package.
+            if path.is_symlink():
+                continue
             if path.name not in _LEFT_OUT_DIRECTORIES:
                 yield from _package_files(path)
         elif path.suffix not in _LEFT_OUT_SUFFIXES and path.is_file():

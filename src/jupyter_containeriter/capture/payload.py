@@ -92,6 +92,9 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, io.IOBase) and not isinstance(obj, (io.BytesIO, io.StringIO)):
             # cloudpickle would read the file and carry its content, unasked.
             raise pickle.PicklingError("an open file")
+        if getattr(obj, "__wrapped__", None) is io.open:
+            # IPython's own guard around open(); by value it would bring the whole of IPython along.
+            return getattr, (io, "open")
         module = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
         self.modules.update(name for name in (module, type(obj).__module__) if isinstance(name, str))
         reduced = super().reducer_override(obj)

@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,8 @@ def serving_distribution(version: str) -> Distribution:
 
 
 def forget(workspace: Path) -> None:
-    """Remove directories that a killed proof left behind."""
+    """Remove directories that killed proofs left behind; one that may still be at work is younger than its time."""
     for directory in workspace.glob("proof-*"):
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):
+            if time.time() - directory.stat().st_mtime > 2 * _SECONDS:
+                shutil.rmtree(directory, ignore_errors=True)

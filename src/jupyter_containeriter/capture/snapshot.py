@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,26 +134,31 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
         return _Predictions()
     if _is_empty(request.sample):
         raise UsageError("The sample has no rows.", "Give at least one row: --sample X_test[:5].")
-    first, second = predictor(request.sample), predictor(request.sample)
+    with _crossing_http():
+        inputs = wire.infer_schema(request.sample, name="input-0")
+        encoded = wire.encode(request.sample, inputs)
+    # Copies, because a model may write into its input.
+    first, second = (predictor(copy.deepcopy(request.sample)) for _ in range(2))
     expected = first if request.expected is None else request.expected
+    with _crossing_http():
+        outputs = wire.infer_schema(first, name="output-0")
+        returned = wire.infer_schema(expected, name="output-0")
+        sample = {"inputs": encoded, "outputs": wire.encode(expected, returned)}
+    if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
+        raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
+    schema = {"inputs": inputs, "outputs": outputs, "expected": returned}
+    return _Predictions(expected, compare(first, second).parity == "exact", schema, sample)
+
+
+@contextmanager
+def _crossing_http() -> Iterator[None]:
     try:
-        schema = {
-            "inputs": wire.infer_schema(request.sample, name="input-0"),
-            "outputs": wire.infer_schema(first, name="output-0"),
-            "expected": wire.infer_schema(expected, name="output-0"),
-        }
-        sample = {
-            "inputs": wire.encode(request.sample, schema["inputs"]),
-            "outputs": wire.encode(expected, schema["expected"]),
-        }
+        yield
     except wire.WireError as error:
         raise CaptureError(
             f"The sample or its predictions cannot cross HTTP: {error}",
             "Give the sample as a DataFrame, an array or a list; wrap the model with --predict to convert its output.",
         ) from error
-    if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
-        raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
-    return _Predictions(expected, compare(first, second).parity == "exact", schema, sample)
 
 
 def _is_empty(sample: Any) -> bool:
@@ -194,20 +201,29 @@ def _attempt(
                 "Put what it reads (files, variables, patches made in other cells) into the model or into a module.",
             )
         if predictions.sample is not None:
-            _check(request, predictions, result)
+            _check(request, predictions, result, code)
         return ""
 
     return attempt
 
 
-def _check(request: CaptureRequest, predictions: _Predictions, result: ProofResult) -> None:
+def _check(request: CaptureRequest, predictions: _Predictions, result: ProofResult, code: Mapping[str, Path]) -> None:
     assert result.outputs is not None
     assert result.output_schema is not None
     actual = wire.decode(result.outputs, result.output_schema)
-    comparison = compare(predictions.expected, actual, deterministic=predictions.deterministic)
+    sides = ("notebook" if request.expected is None else "--expect", "clean process")
+    comparison = compare(predictions.expected, actual, deterministic=predictions.deterministic, sides=sides)
     if comparison.parity == "failed":
         rows = "\n".join(f"  {line}" for line in comparison.differences)
-        raise ParityError(f"In a clean process {request.label} predicts something else:\n{rows}")
+        raise ParityError(f"In a clean process {request.label} predicts something else:\n{rows}", _remedy(code))
+
+
+def _remedy(code: Mapping[str, Path]) -> str | None:
+    """Name the usual cause where local files are involved: the kernel still runs them as they were imported."""
+    modules = sorted({name.partition("/")[0].removesuffix(".py") for name in code})
+    if not modules:
+        return None
+    return f"If you edited {', '.join(modules)} after importing it, reload it (importlib.reload) or restart the kernel."
 
 
 def _schema_modules(schema: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The images of a Docker or Podman engine: which layers it holds, and the way of a new image into it.
 
 Engines differ in what they keep, and each one has its own way to answer "loaded" when nothing was. See
-``docs/engines.md`` for the measurements behind this module.
+``docs/engines.md`` for what is sent and why.
 """
 
 from __future__ import annotations

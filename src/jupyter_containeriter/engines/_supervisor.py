@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
@@ -31,17 +31,26 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def usage(pids: list[int]) -> tuple[int, int]:
-    """Return the resident memory in bytes (shared pages counted for each process) and the number of threads."""
-    memory = threads = 0
+class Usage(NamedTuple):
+    """What processes use: resident memory now and at its highest (shared pages count for each), and threads."""
+
+    memory_bytes: int
+    peak_bytes: int
+    threads: int
+
+
+def usage(pids: list[int]) -> Usage:
+    """Add up what processes use (``man 5 proc``); those that are gone use nothing."""
+    totals = {"VmRSS": 0, "VmHWM": 0, "Threads": 0}
     for pid in pids:
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         except OSError:
             continue
-        threads += int(fields[17])
-        memory += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return memory, threads
+        for key, _, value in (line.partition(":") for line in lines):
+            if key in totals:
+                totals[key] += int(value.split()[0])
+    return Usage(totals["VmRSS"] * 1024, totals["VmHWM"] * 1024, totals["Threads"])
 
 
 def signal_all(pids: list[int], number: signal.Signals) -> None:
@@ -71,9 +80,9 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 def _watch(process: "subprocess.Popen[bytes]", spec: dict[str, Any], stopping: list[int]) -> bool:
     """Wait until the server ends, or end it; return whether it used more memory than allowed."""
     while process.poll() is None:
-        memory, threads = usage([process.pid, *descendants(process.pid)])
-        too_much = memory > int(spec["memory_bytes"])
-        if too_much or threads > spec["pids"]:
+        used = usage([process.pid, *descendants(process.pid)])
+        too_much = used.peak_bytes > int(spec["memory_bytes"])
+        if too_much or used.threads > spec["pids"]:
             _kill(process)
             return too_much
         if stopping:
@@ -100,4 +109,6 @@ def supervise(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    supervise(Path(sys.argv[1]))
+    # The kernel says go once its record is written; if it died before, nobody could find this server.
+    if sys.stdin.readline():
+        supervise(Path(sys.argv[1]))

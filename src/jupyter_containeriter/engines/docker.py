@@ -57,7 +57,7 @@ class DockerEngine:
 
     def __init__(self, api: Any, address: str) -> None:
         self._api = api
-        self._address = address
+        self.address = address
         #: The latest sample of each container and when it was taken: a CPU rate needs two.
         self._samples: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -170,7 +170,7 @@ class DockerEngine:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        with translated(self._address):
+        with translated(self.address):
             yield
 
     @cached_property
@@ -179,11 +179,11 @@ class DockerEngine:
         ping = self._api.get(f"{self._api.base_url}/_ping", timeout=self._api.timeout)
         version = self._api.version()["Version"]
         if "Libpod-Api-Version" in ping.headers:
-            return EngineInfo("podman", version, "podman", self._address, "container")
+            return EngineInfo("podman", version, "podman", self.address, "container")
         status = self._api.info().get("DriverStatus") or ()
         # Never by version: an upgraded engine keeps the store it had.
         containerd = ["driver-type", "io.containerd.snapshotter.v1"] in status
-        return EngineInfo("docker", version, "containerd" if containerd else "overlay2", self._address, "container")
+        return EngineInfo("docker", version, "containerd" if containerd else "overlay2", self.address, "container")
 
     @cached_property
     def _images(self) -> Images:

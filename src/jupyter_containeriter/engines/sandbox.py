@@ -99,11 +99,20 @@ class SandboxEngine:
         return sorted(found, key=lambda c: c.started_at or datetime.min.replace(tzinfo=UTC), reverse=True)
 
     def inspect(self, container_id: str) -> Container:
-        """Look at one container."""
+        """Look at one container; one that used too much memory a moment ago is told as it will end."""
         container = self._read(container_id)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while container and container.running and self._exceeds(container_id) and time.monotonic() < deadline:
+            time.sleep(0.01)
+            container = self._read(container_id)
         if container is None:
             raise NotFoundError(f"The container {container_id} is gone.")
         return container
+
+    def _exceeds(self, container_id: str) -> bool:
+        record = self._record(container_id)
+        pids = _supervisor.descendants(record["pid"])
+        return _supervisor.usage(pids).peak_bytes > int(record["memory_bytes"])
 
     def logs(self, container_id: str, tail: int = 50) -> str:
         """Return the last lines the server wrote."""
@@ -120,7 +129,7 @@ class SandboxEngine:
         before = _cpu_seconds(pids)
         time.sleep(_STATS_SECONDS)
         busy = _cpu_seconds(pids) - before
-        memory, _ = _supervisor.usage(pids)
+        memory = _supervisor.usage(pids).memory_bytes
         return Stats(memory, record["memory_bytes"], 100 * busy / _STATS_SECONDS)
 
     def stop(self, container_id: str) -> None:
@@ -155,7 +164,7 @@ class SandboxEngine:
         # It outlives this kernel on purpose: a deployment ends when it is stopped, not when the notebook closes.
         supervisor = subprocess.Popen(
             interpreter,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -172,9 +181,12 @@ class SandboxEngine:
                 **limits,
             }
             (directory / "container.json").write_text(json.dumps(record))
+            # Now that it can be found it may go; if this kernel is killed before, the pipe closes and it ends.
+            assert supervisor.stdin is not None
+            with supervisor.stdin as pipe:
+                pipe.write(b"go\n")
         except BaseException:
-            # Nobody could find it later.
-            supervisor.terminate()
+            supervisor.kill()
             raise
 
     def _record(self, container_id: str) -> dict[str, Any]:

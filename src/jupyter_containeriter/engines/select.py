@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import EngineUnreachableError, UsageError
@@ -55,7 +56,14 @@ def reachable_engines(state: Path) -> list[Engine]:
 def _docker() -> Engine:
     from jupyter_containeriter.engines.docker import docker_engine
 
-    return docker_engine()
+    engine = docker_engine()
+    host = urlsplit(engine.address)
+    if host.scheme != "unix" and host.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise EngineUnreachableError(
+            f"The engine at {host.geturl()} is on another machine, where this kernel cannot reach its containers.",
+            "Use an engine on this machine (unset DOCKER_HOST or change the Docker context), or --engine sandbox.",
+        )
+    return engine
 
 
 def _sandbox(state: Path) -> Engine:

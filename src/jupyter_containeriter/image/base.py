@@ -40,7 +40,7 @@ class Base:
     Attributes
     ----------
     name
-        As given to ``--base``: ``kernel``.
+        As in the history's column ``base``: ``kernel``.
     layers
         Bottom up.
     libraries

@@ -188,3 +188,14 @@ def test_an_object_within_itself_is_searched_to_an_end() -> None:
     model.me, model.lock = model, threading.Lock()
     with pytest.raises(CaptureError):
         pickle_object(model, "model")
+
+
+def test_the_open_of_ipython_is_the_ordinary_one() -> None:
+    """A function that mentions open() does not bring IPython along, whose guard a notebook calls by that name."""
+    from IPython.core.interactiveshell import _modified_open
+
+    namespace: dict[str, Any] = {"__name__": "__main__", "open": _modified_open}
+    exec("def read(path):\n    with open(path) as file:\n        return file.read()", namespace)
+    payload = pickle_object(namespace["read"], "read")
+    assert not {module for module in payload.modules if module.startswith("IPython")}
+    assert pickle.loads(payload.data).__globals__["open"] is open

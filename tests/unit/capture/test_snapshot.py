@@ -223,7 +223,7 @@ def test_other_expectations_are_kept(cell: Cell, take: Take) -> None:
 
 def test_expectations_that_do_not_hold_fail(cell: Cell, take: Take) -> None:
     """A model that does not predict what was expected is not captured; both values are shown."""
-    with pytest.raises(ParityError, match="row 0: notebook 4, container 3"):
+    with pytest.raises(ParityError, match="row 0: --expect 4, clean process 3"):
         take(cell(_MODEL), sample=[1], expected=[4])
 
 
@@ -256,7 +256,7 @@ def test_a_model_that_predicts_otherwise_elsewhere_is_refused(
     monkeypatch.setenv("FACTOR", "2")
     with pytest.raises(ParityError, match="In a clean process model predicts something else") as caught:
         take(cell("def model(rows):\n    import os\n    return [int(os.environ.get('FACTOR', 1))]"), sample=[1])
-    assert "notebook 2, container 1" in caught.value.message
+    assert "notebook 2, clean process 1" in caught.value.message
 
 
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"])

@@ -30,7 +30,13 @@ def supervise(tmp_path: Path) -> Supervise:
         limits = {"memory_bytes": memory_bytes, "cpus": cpus, "pids": pids}
         spec = {"command": command, "environment": {"MINE": "1"}, "wrapped": False, **limits}
         (tmp_path / "spec.json").write_text(json.dumps(spec))
-        return subprocess.Popen([sys.executable, "-I", "-S", _supervisor.__file__, str(tmp_path)])
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", _supervisor.__file__, str(tmp_path)], stdin=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            pipe.write(b"go\n")
+        return process
 
     return supervise
 
@@ -69,6 +75,20 @@ def test_too_much_memory_ends_a_server(supervise: Supervise, tmp_path: Path) -> 
     """A server beyond its memory limit is killed, and that is said."""
     process = supervise("import time; x = bytearray(200_000_000); time.sleep(60)", memory_bytes=100_000_000)
     assert _result(process, tmp_path) == {"exit_code": -9, "oom_killed": True}
+
+
+def test_memory_given_back_at_once_ends_a_server(supervise: Supervise, tmp_path: Path) -> None:
+    """A server that exceeded its limit for a moment only, between two looks, is killed all the same."""
+    process = supervise("import time; bytearray(200_000_000); time.sleep(60)", memory_bytes=100_000_000)
+    assert _result(process, tmp_path) == {"exit_code": -9, "oom_killed": True}
+
+
+def test_a_supervisor_whose_kernel_died_starts_nothing(tmp_path: Path) -> None:
+    """Without the word to go, which follows the record, no server is started that nobody could find."""
+    (tmp_path / "spec.json").write_text("{}")
+    command = [sys.executable, "-I", "-S", str(Path(_supervisor.__file__)), str(tmp_path)]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.json"]
 
 
 def test_memory_of_children_counts(supervise: Supervise, tmp_path: Path) -> None:
@@ -129,12 +149,12 @@ def test_descendants_are_found() -> None:
     found = _supervisor.descendants(os.getpid())
     assert process.pid in found
     assert len(_supervisor.descendants(process.pid)) == 1
-    memory, threads = _supervisor.usage([process.pid])
-    assert memory > 1_000_000
-    assert threads >= 1
+    used = _supervisor.usage([process.pid])
+    assert used.peak_bytes >= used.memory_bytes > 1_000_000
+    assert used.threads >= 1
     process.communicate(b"\n")
     assert _supervisor.descendants(process.pid) == []
-    assert _supervisor.usage([process.pid]) == (0, 0)
+    assert _supervisor.usage([process.pid]) == (0, 0, 0)
 
 
 def test_signals_to_the_gone_are_no_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,12 @@ class Scaler:
     def __init__(self, k): self.k = k
     def predict(self, rows): return [self.k * row for row in rows]
 """
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class _Server(ThreadingHTTPServer):
@@ -141,8 +148,14 @@ class Lab:
 
     def tokens(self) -> set[str]:
         """List the containers whose token is kept."""
-        directory = self.settings.data_path / "tokens"
-        return {path.name for path in directory.iterdir()} if directory.exists() else set()
+        directory = self.settings.data_path / "handles"
+        return {path.name for path in directory.iterdir() if path.is_file()} if directory.exists() else set()
+
+
+@pytest.fixture
+def port() -> int:
+    """Find a port that nothing listens on."""
+    return _free_port()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +34,6 @@ class _Notes(Silent):
 
 def _wrong(outputs: list[dict[str, Any]]) -> None:
     outputs[0]["data"][-1] += 1
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # --- it works ------------------------------------------------------------------------------------------------------
@@ -173,7 +166,7 @@ def test_a_token_that_cannot_be_kept_leaves_no_container(lab: Lab, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lab.session.tokens, "save", full)
+    monkeypatch.setattr(lab.session.handles, "save", full)
     with pytest.raises(OSError, match="No space left"):
         lab.containerize(4)
     assert lab.versions() == [1]
@@ -305,9 +298,8 @@ def test_an_interrupt_after_the_proof_does_not_unprove(lab: Lab) -> None:
 # --- ports ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_port_moves_to_the_next_version(lab: Lab) -> None:
+def test_a_port_moves_to_the_next_version(lab: Lab, port: int) -> None:
     """A port that the live version holds is taken over by the next one, once that is proven."""
-    port = _free_port()
     first = lab.containerize(3, port=port)
     second = lab.containerize(4, port=port)
     assert first.url == second.url == f"http://127.0.0.1:{port}"
@@ -316,9 +308,8 @@ def test_a_port_moves_to_the_next_version(lab: Lab) -> None:
     assert lab.tokens() == {second.container.id}
 
 
-def test_a_port_stays_with_the_live_version_when_the_next_fails(lab: Lab) -> None:
+def test_a_port_stays_with_the_live_version_when_the_next_fails(lab: Lab, port: int) -> None:
     """A version that is not proven does not touch the port."""
-    port = _free_port()
     lab.containerize(3, port=port)
     lab.servers.changes.append(_wrong)
     with pytest.raises(ParityError):
@@ -326,9 +317,10 @@ def test_a_port_stays_with_the_live_version_when_the_next_fails(lab: Lab) -> Non
     assert [(c.version, c.port) for c in lab.running()] == [(1, port)]
 
 
-def test_a_verified_version_stays_where_it_is_if_it_cannot_move(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verified_version_stays_where_it_is_if_it_cannot_move(
+    lab: Lab, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the port is lost on the way, the verified version keeps running on its own."""
-    port = _free_port()
     lab.containerize(3, port=port)
     real = lab.engine.run
 

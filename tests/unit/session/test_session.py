@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,10 @@ from jupyter_containeriter.errors import (
     IterationInterruptedError,
     NotFoundError,
     ParityError,
+    StartError,
     UsageError,
 )
+from jupyter_containeriter.road import stored_document
 from jupyter_containeriter.session import RunOptions
 from jupyter_containeriter.testing import tiny_image
 from jupyter_containeriter.types import Iteration, RunSpec, Status
@@ -283,6 +286,53 @@ def test_of_two_promoted_versions_the_newer_stays(lab: Lab) -> None:
     assert lab.versions() == [2, 1]
     lab.kernel().deployments()
     assert lab.versions() == [2]
+
+
+def test_a_candidate_of_a_killed_rollback_does_not_replace_the_live_version(lab: Lab) -> None:
+    """A container that was started again but never promoted is the orphan, however new it is."""
+    lab.containerize(3)
+    live = lab.containerize(4)
+    image, _ = stored_document(lab.session.cache, lab.row(1))
+    assert image is not None
+    lab.engine.run(image, RunSpec("churn", 1, lab.row(1).id, lab.session.history.id))
+    assert [d.version for d in lab.session.deployments()] == [2]
+    lab.kernel().deployments()
+    assert [container.id for container in lab.running()] == [live.container.id]
+
+
+def test_a_rollback_runs_as_the_live_version_ran(lab: Lab, port: int) -> None:
+    """Port, token and limits are those of the version that is replaced: its clients need not change."""
+    lab.containerize(3)
+    live = lab.containerize(4, port=port, token=False, memory="123m")
+    back = lab.session.rollback("churn")
+    assert (back.version, back.url, back.token) == (1, live.url, "")
+    assert lab.engine.spec(back.container.id).limits.memory_bytes == 123 * 1024**2
+
+
+def test_handles_work_without_the_layer_cache(own_lab: Lab) -> None:
+    """Signature and example are kept with the deployment, so the cache may be deleted while it runs."""
+    own_lab.containerize(3)
+    shutil.rmtree(own_lab.settings.cache_path)
+    (found,) = own_lab.kernel().deployments()
+    assert found.predict([1, 2]) == [3, 6]
+    assert '{"inputs": [1]}' in found.curl
+
+
+def test_a_version_that_dies_of_its_first_prediction_is_not_promoted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What predicted right but is gone a moment later (out of memory) failed, and the version before keeps running."""
+    lab.containerize(3)
+    lab.servers.changes.append(lambda _: lab.engine.exit(lab.running()[0].id, 137, oom_killed=True))
+    with pytest.raises(StartError, match="used more than"):
+        lab.containerize(4)
+    assert lab.versions() == [1]
+    assert lab.row(2).status == "failed"
+
+
+def test_stopping_a_handle_forgets_its_token(lab: Lab) -> None:
+    """A handle that stops its container leaves no token behind."""
+    lab.containerize(3).stop()
+    assert lab.running() == []
+    assert lab.tokens() == set()
 
 
 def test_a_version_that_ends_meanwhile_stays_verified(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

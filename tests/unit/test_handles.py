@@ -1,4 +1,4 @@
-"""Bearer tokens on disk."""
+"""Bearer tokens and promotions on disk."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import hashlib
 import stat
 from pathlib import Path
 
-from jupyter_containeriter.tokens import TokenStore, new_token, token_environment
+from jupyter_containeriter.handles import Handle, HandleStore, new_token, token_environment
 
 
 def test_only_the_owner_can_read_tokens(tmp_path: Path) -> None:
     """Files and their directory are closed to everybody else."""
     directory = tmp_path / "tokens"
-    TokenStore(directory).save("c1", "secret")
+    HandleStore(directory).save("c1", Handle("secret"))
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert stat.S_IMODE((directory / "c1").stat().st_mode) == 0o600
 
 
 def test_tokens_are_read_by_other_kernels(tmp_path: Path) -> None:
     """What one store saved another one reads."""
-    TokenStore(tmp_path).save("c1", "secret")
-    assert TokenStore(tmp_path).read("c1") == "secret"
+    HandleStore(tmp_path).save("c1", Handle("secret"))
+    assert HandleStore(tmp_path).read("c1").token == "secret"
 
 
 def test_a_saved_token_replaces_the_one_before(tmp_path: Path) -> None:
     """Saving again leaves nothing of a longer token before."""
-    store = TokenStore(tmp_path)
-    store.save("c1", "a long secret")
-    store.save("c1", "short")
-    assert store.read("c1") == "short"
+    store = HandleStore(tmp_path)
+    store.save("c1", Handle("a long secret"))
+    store.save("c1", Handle("short"))
+    assert store.read("c1").token == "short"
 
 
 def test_forgotten_tokens_are_gone(tmp_path: Path) -> None:
     """A forgotten token leaves no file, and forgetting twice is no error."""
-    store = TokenStore(tmp_path)
-    store.save("c1", "secret")
+    store = HandleStore(tmp_path)
+    store.save("c1", Handle("secret"))
     store.forget("c1")
     store.forget("c1")
-    assert store.read("c1") == ""
+    assert store.read("c1").token == ""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_container_has_no_token(tmp_path: Path) -> None:
     """Reading before anything was saved gives an empty token."""
-    assert TokenStore(tmp_path / "none").read("c1") == ""
+    assert HandleStore(tmp_path / "none").read("c1").token == ""
 
 
 def test_servers_get_the_digest_only() -> None:
@@ -58,3 +58,17 @@ def test_tokens_differ() -> None:
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 32
+
+
+def test_the_container_promoted_last_is_known_to_other_kernels(tmp_path: Path) -> None:
+    """A promotion is durable, and the last one of a name counts."""
+    HandleStore(tmp_path).promote("churn", "c1")
+    HandleStore(tmp_path).promote("churn", "c2")
+    assert HandleStore(tmp_path).promoted("churn") == "c2"
+    assert HandleStore(tmp_path).promoted("other") == ""
+
+
+def test_a_damaged_handle_is_an_empty_one(tmp_path: Path) -> None:
+    """A half-written file gives no token instead of an error."""
+    (tmp_path / "c1").write_text('{"token": ')
+    assert HandleStore(tmp_path).read("c1") == Handle()

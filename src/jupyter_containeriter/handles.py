@@ -1,0 +1,111 @@
+"""What is needed to talk to a container again, and which container of a name was promoted.
+
+Kept in files that only their owner can read: a token opens the deployment. Engines and containers see its digest alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_containeriter.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """How to talk to a container.
+
+    Attributes
+    ----------
+    token
+        The bearer token, "" for a deployment without one.
+    schema
+        The ``signature`` of its snapshot, None without a sample.
+    example
+        Body of a request to ``/invocations``: one row of the sample as JSON, or "".
+    options
+        How it was asked to run: ``memory``, ``cpus``, ``gpus``, ``port``, ``token``.
+    """
+
+    token: str = ""
+    schema: Mapping[str, Any] | None = None
+    example: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class HandleStore:
+    """A directory with one file for each container, and one for each name that says which container is promoted.
+
+    Parameters
+    ----------
+    directory
+        Created on first use, readable by its owner only.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._promoted = directory / "promoted"
+
+    def save(self, container_id: str, handle: Handle) -> None:
+        """Keep a container's handle.
+
+        Raises
+        ------
+        EngineError
+            The directory cannot be written: free some space, or choose another one.
+        """
+        self._write(self._directory / container_id, json.dumps(asdict(handle)))
+
+    def read(self, container_id: str) -> Handle:
+        """Return a container's handle, an empty one where there is none."""
+        try:
+            return Handle(**json.loads((self._directory / container_id).read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return Handle()
+
+    def forget(self, container_id: str) -> None:
+        """Remove a container's handle."""
+        (self._directory / container_id).unlink(missing_ok=True)
+
+    def promote(self, name: str, container_id: str) -> None:
+        """Note durably that this container serves the name from now on."""
+        self._write(self._promoted / name, container_id)
+
+    def promoted(self, name: str) -> str:
+        """Return the id of the container that was promoted last, "" where none was."""
+        try:
+            return (self._promoted / name).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def _write(self, path: Path, text: str) -> None:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise EngineError(
+                f"The deployment's token cannot be kept in {self._directory}: {error}.",
+                "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
+            ) from error
+
+
+def new_token() -> str:
+    """Return 192 bits of randomness, as text for a URL or header."""
+    return secrets.token_urlsafe(24)
+
+
+def token_environment(token: str) -> dict[str, str]:
+    """Return what the server must know to recognise a token."""
+    return {"CONTAINERITER_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest()} if token else {}
