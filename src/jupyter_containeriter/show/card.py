@@ -39,7 +39,7 @@ def deployment_card(deployment: Deployment) -> str:
     image = f"<code>{escape(deployment.image)}</code> · {words.size(iteration.image_size_bytes)}"
     rows = [("Parity", escape(words.parity(iteration)))]
     if deployment.container is not None:
-        rows.append(("URL", f'<a href="{escape(deployment.url)}">{escape(deployment.url)}</a>'))
+        rows.append(("URL", _link(deployment)))
     rows.append(("Image", image))
     if deployment.load is not None:
         rows.append(("Sent", escape(words.sent(deployment.load))))
@@ -51,7 +51,7 @@ def deployment_card(deployment: Deployment) -> str:
     body = _table(rows) + _phases(
         deployment.seconds, f"<b>{words.seconds(deployment.total)}</b> {words.took(deployment)}"
     )
-    if deployment.container is not None:
+    if deployment.url:
         body += _command(deployment.curl)
     return _card(title, iteration.status, body)
 
@@ -85,24 +85,18 @@ def findings_card(findings: Iterable[Finding]) -> str:
     return _card("<b>Doctor</b>", "", _table(rows))
 
 
-def deployments_card(deployments: Sequence[Deployment]) -> str:
+def deployments_card(deployments: Sequence[Deployment], note: str = "") -> str:
     """Return what runs now as a table."""
-    if not deployments:
-        return _card(
-            "<b>Deployments</b>",
-            "",
-            '<div style="margin-top:6px">Nothing runs. Start with '
-            "<code>%containerize MODEL --sample X[:5]</code>.</div>",
-        )
     rows = [
-        (
-            f"{d.name}:{d.version}",
-            f'{_badge(d.iteration.status)} <a href="{escape(d.url)}">{escape(d.url)}</a> on {escape(d.engine)}'
-            + ("" if d.container and d.container.running else " · <b>not running</b>"),
-        )
-        for d in deployments
+        (f"{d.name}:{d.version}", f"{_badge(d.iteration.status)} {_link(d)} on {escape(d.engine)}") for d in deployments
     ]
-    return _card("<b>Deployments</b>", "", _table(rows))
+    hint = '<div style="margin-top:6px">Nothing runs. Start with <code>%containerize MODEL --sample X[:5]</code>.</div>'
+    return _card("<b>Deployments</b>", "", (_table(rows) if rows else hint) + notes_html([note] if note else []))
+
+
+def _link(deployment: Deployment) -> str:
+    url = escape(deployment.url)
+    return f'<a href="{url}">{url}</a>' if url else "<b>not running</b>"
 
 
 def _card(title: str, status: str, body: str) -> str:

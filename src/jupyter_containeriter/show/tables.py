@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.show.card import deployments_card, findings_card
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class Deployments(list["Deployment"]):
-    """What runs now."""
+    """What runs now, and a note of what could not be looked at."""
+
+    def __init__(self, found: Iterable[Deployment] = (), note: str = "") -> None:
+        super().__init__(found)
+        self.note = note
 
     def _repr_html_(self) -> str:
-        return deployments_card(self)
+        return deployments_card(self, self.note)
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(deployments_text(self))
+        printer.text("\n".join(filter(None, (deployments_text(self), self.note))))
 
 
 class Findings(list[Finding]):

@@ -20,13 +20,15 @@ def deployment_text(deployment: Deployment) -> str:
     timed = ", ".join(f"{name} {words.seconds(value)}" for name, value in deployment.seconds.items())
     lines = [
         f"{deployment.name}:{deployment.version} {iteration.status} on {deployment.engine}",
-        f"  parity  {iteration.parity or 'unproven'}: {words.parity(iteration)}",
+        f"  parity  {f'{iteration.parity}: ' if iteration.parity else ''}{words.parity(iteration)}",
         f"  image   {deployment.image} ({words.size(iteration.image_size_bytes)})",
         *([f"  sent    {words.sent(deployment.load)}"] if deployment.load else []),
         f"  time    {words.seconds(deployment.total)} {words.took(deployment)} ({timed})",
     ]
-    if deployment.container is not None:
+    if deployment.url:
         lines += [f"  url     {deployment.url}", f"  try     {deployment.curl}"]
+    elif deployment.container is not None:
+        lines.append("  url     not running")
     return "\n".join(lines)
 
 
@@ -35,9 +37,7 @@ def deployments_text(deployments: Sequence[Deployment]) -> str:
     if not deployments:
         return "Nothing runs. Start with %containerize MODEL --sample X[:5]."
     return "\n".join(
-        f"{d.name}:{d.version:<4} {d.iteration.status:<9} {d.engine:<8} {d.url}"
-        + ("" if d.container and d.container.running else "  (not running)")
-        for d in deployments
+        f"{d.name}:{d.version:<4} {d.iteration.status:<9} {d.engine:<8} {d.url or 'not running'}" for d in deployments
     )
 
 

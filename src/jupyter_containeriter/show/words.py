@@ -38,6 +38,9 @@ def seconds(value: float | None) -> str:
 
 def parity(iteration: Iteration) -> str:
     """Say what was proven."""
+    if iteration.status == "built" and not iteration.parity:
+        proven = "; in a clean process it predicted the same" if iteration.data_digest else ""
+        return f"built, not deployed{proven}"
     text = _PARITY.get(iteration.parity, iteration.parity)
     if iteration.parity == "close" and iteration.max_abs_difference is not None:
         text += f" (largest difference {iteration.max_abs_difference:.3g})"

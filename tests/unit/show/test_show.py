@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.lib.pretty import pretty
 
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.progress import Silent
@@ -18,6 +19,7 @@ from jupyter_containeriter.show import words
 from jupyter_containeriter.show.card import deployment_card, failure_card, progress_card
 from jupyter_containeriter.show.live import TerminalProgress, surroundings, watched
 from jupyter_containeriter.show.tables import Deployments, Findings
+from jupyter_containeriter.show.text import deployments_text
 from jupyter_containeriter.testing import FakeEngine, tiny_image
 from jupyter_containeriter.types import Finding, Iteration, LoadReport, RunSpec
 
@@ -133,6 +135,35 @@ def test_lists_show_themselves(deploy: Deploy) -> None:
     assert len(shown) == 2
     assert _Checked(shown._repr_html_()).text.count("not running") == 1
     assert "%containerize" in _Checked(Deployments()._repr_html_()).text
+
+
+def test_what_does_not_run_has_no_address(deploy: Deploy) -> None:
+    """A container that ended has neither link nor command line, only the words."""
+    running = deploy()
+    assert running.container is not None
+    ended = Deployment(running.iteration, running.engine_handle, replace(running.container, running=False))
+    cards = (deployment_card(ended), Deployments([ended])._repr_html_())
+    for card in cards:
+        assert "a" not in _Checked(card).tags
+    for shown in (*(_Checked(card).text for card in cards), str(ended), deployments_text([ended])):
+        assert "not running" in shown
+        assert "http" not in shown
+        assert "curl" not in shown
+
+
+def test_what_was_only_built_says_what_was_proven() -> None:
+    """A version without a container says so, and that the clean process agreed where a sample was given."""
+    built = replace(_ROW, status="built", parity="")
+    assert words.parity(built) == "built, not deployed"
+    sampled = replace(built, data_digest="sha256:0")
+    assert words.parity(sampled) == "built, not deployed; in a clean process it predicted the same"
+
+
+def test_a_list_that_may_miss_something_says_so() -> None:
+    """What could not be looked at is told below what runs, in HTML and in lines."""
+    shown = Deployments([], "Docker <does> not answer.")
+    assert "Docker <does> not answer." in _Checked(shown._repr_html_()).text
+    assert pretty(shown).splitlines()[-1] == "Docker <does> not answer."
 
 
 def test_findings_show_their_remedies() -> None:
