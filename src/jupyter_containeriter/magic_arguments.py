@@ -29,13 +29,17 @@ class MagicParser(argparse.ArgumentParser):
 def split_line(line: str) -> list[str]:
     """Split at spaces outside brackets and quotes; a word, or a value after ``--option=``, loses quotes around it.
 
+    A word that is only ``#`` begins a comment.
+
     Raises
     ------
     UsageError
         A bracket or quote is not closed.
     """
     words, word, depth, quote = [], "", 0, ""
-    for character in line:
+    for position, character in enumerate(line):
+        if not (word or quote or depth > 0) and line[position : position + 2].rstrip() == "#":
+            break
         if quote:
             quote = "" if character == quote else quote
         elif character in _QUOTES:
@@ -57,9 +61,14 @@ def split_line(line: str) -> list[str]:
 def _unquoted(word: str) -> str:
     if word.startswith("--") and "=" in word:
         option, _, value = word.partition("=")
-        return f"{option}={_unquoted(value)}"
-    whole = len(word) > 1 and word[0] in _QUOTES and word[-1] == word[0] and word[0] not in word[1:-1]
-    return word[1:-1] if whole else word
+        return f"{option}={unquoted(value)}"
+    return unquoted(word)
+
+
+def unquoted(text: str) -> str:
+    """Return the text without the quotes around the whole of it, where it has some."""
+    whole = len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0] and text[0] not in text[1:-1]
+    return text[1:-1] if whole else text
 
 
 def evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:

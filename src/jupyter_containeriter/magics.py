@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
+from jupyter_containeriter.analytics import KINDS
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number, pairs
+from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number, pairs, unquoted
 from jupyter_containeriter.settings import ContainerIter
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import RunOptions
 
 _CLOCKS = "_containeriter_clocks"
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def load(shell: InteractiveShell) -> None:
@@ -34,6 +37,7 @@ def load(shell: InteractiveShell) -> None:
     shell.events.register("pre_run_cell", clock.before)
     shell.events.register("post_run_cell", clock.after)
     setattr(shell, _CLOCKS, clock)
+    clock.before()  # The cell that loads the extension has begun already.
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -42,6 +46,7 @@ def unload(shell: InteractiveShell) -> None:
     if clock is not None:
         shell.events.unregister("pre_run_cell", clock.before)
         shell.events.unregister("post_run_cell", clock.after)
+        clock.after()
         delattr(shell, _CLOCKS)
 
 
@@ -84,10 +89,71 @@ def _containerize_parser() -> MagicParser:
     return parser
 
 
+def _deploy_parser() -> MagicParser:
+    parser = MagicParser("deploy", "Run the exact image of an earlier version.")
+    parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
+    return parser
+
+
+def _rollback_parser() -> MagicParser:
+    parser = MagicParser("rollback", "Deploy the version before the one that runs.")
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("--to", metavar="VERSION", type=int, help="this version instead")
+    return parser
+
+
+def _undeploy_parser() -> MagicParser:
+    parser = MagicParser("undeploy", "Stop a model's containers; images and history stay.")
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    return parser
+
+
+def _deployments_parser() -> MagicParser:
+    return MagicParser("deployments", "Show what runs now.")
+
+
+def _iterations_parser() -> MagicParser:
+    parser = MagicParser("iterations", "Return the history as a DataFrame.")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
+    parser.add_argument("--last", metavar="K", type=int, help="only the last K")
+    return parser
+
+
 def _iterplot_parser() -> MagicParser:
     parser = MagicParser("iterplot", "Draw the history.")
-    parser.add_argument("words", metavar="[KIND] [NAME]", nargs="*", help="kind of picture; a model's name")
+    parser.usage = "%%iterplot [KIND] [NAME]"
+    parser.add_argument("words", metavar="WORD", nargs="*", help=f"KIND ({', '.join(KINDS)}) and name of a model")
     return parser
+
+
+def _containeriter_parser() -> MagicParser:
+    parser = MagicParser("containeriter", "Look after the tool itself.")
+    parser.add_argument("verb", choices=["doctor"], help="doctor: look at everything a deployment needs")
+    return parser
+
+
+_PARSERS: dict[str, Callable[[], MagicParser]] = {
+    "containerize": _containerize_parser,
+    "deploy": _deploy_parser,
+    "rollback": _rollback_parser,
+    "undeploy": _undeploy_parser,
+    "deployments": _deployments_parser,
+    "iterations": _iterations_parser,
+    "iterplot": _iterplot_parser,
+    "containeriter": _containeriter_parser,
+}
+
+
+def _parse(magic: str, line: str) -> argparse.Namespace:
+    return _PARSERS[magic]().parse_line(line)
+
+
+def _helped(method: _Method) -> _Method:
+    """Add usage and options to the text that ``%magic?`` shows."""
+    text = _PARSERS[method.__name__]().format_help().partition("\n\n")
+    options = text[2].partition("\n\n")[2]  # Without the description: the docstring says it better.
+    method.__doc__ = f"{method.__doc__}\n\n{text[0]}\n\n{options}".rstrip()
+    return method
 
 
 @magics_class
@@ -95,13 +161,14 @@ class ContainerIterMagics(Magics):
     """The magics. The API is imported when one is used, so that loading the extension costs nothing."""
 
     @line_cell_magic
+    @_helped
     def containerize(self, line: str, cell: str | None = None) -> Any:
         """Containerize a model; with a cell, the cell defines ``predict(model, data)``."""
         from jupyter_containeriter import api
         from jupyter_containeriter.capture.snapshot import CaptureRequest
         from jupyter_containeriter.names import name_from
 
-        arguments = _containerize_parser().parse_line(line)
+        arguments = _parse("containerize", line)
         assert self.shell is not None
         namespace = dict(self.shell.user_ns)
         read = partial(evaluate, namespace=namespace)
@@ -119,75 +186,76 @@ class ContainerIterMagics(Magics):
         return api.run_containerize(request, _options(arguments, read))
 
     @line_magic
+    @_helped
     def deploy(self, line: str) -> Any:
         """Run the exact image of an earlier version: ``%deploy churn:2``."""
         from jupyter_containeriter import api
 
-        parser = MagicParser("deploy", "Run the exact image of an earlier version.")
-        parser.add_argument("reference", metavar="NAME[:VERSION]")
-        return api.deploy(parser.parse_line(line).reference)
+        return api.deploy(_parse("deploy", line).reference)
 
     @line_magic
+    @_helped
     def rollback(self, line: str) -> Any:
         """Deploy the version before the one that runs: ``%rollback churn``, ``%rollback churn --to 2``."""
         from jupyter_containeriter import api
 
-        parser = MagicParser("rollback", "Deploy the version before the one that runs.")
-        parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--to", metavar="VERSION", type=int)
-        arguments = parser.parse_line(line)
+        arguments = _parse("rollback", line)
         return api.rollback(arguments.name, arguments.to)
 
     @line_magic
+    @_helped
     def undeploy(self, line: str) -> None:
         """Stop a model's containers; images and history stay: ``%undeploy churn``."""
         from jupyter_containeriter import api
 
-        parser = MagicParser("undeploy", "Stop a model's containers.")
-        parser.add_argument("name", metavar="NAME")
-        name = parser.parse_line(line).name
+        name = _parse("undeploy", line).name
         print(f"{name}:{api.undeploy(name)} stopped; deploy it again with %deploy {name}.")  # noqa: T201
 
     @line_magic
+    @_helped
     def deployments(self, line: str) -> Any:
         """Show what runs now."""
         from jupyter_containeriter import api
         from jupyter_containeriter.show.tables import Deployments
 
-        MagicParser("deployments", "Show what runs now.").parse_line(line)
-        return Deployments(api.deployments())
+        _parse("deployments", line)
+        return Deployments(api.deployments(), api.unreachable())
 
     @line_magic
+    @_helped
     def iterations(self, line: str) -> Any:
         """Return the history as a DataFrame: ``%iterations churn --last 5``."""
         from jupyter_containeriter import api
 
-        parser = MagicParser("iterations", "Return the history as a DataFrame.")
-        parser.add_argument("name", metavar="NAME", nargs="?")
-        parser.add_argument("--last", metavar="K", type=int)
-        arguments = parser.parse_line(line)
+        arguments = _parse("iterations", line)
         return api.iterations(arguments.name, arguments.last)
 
     @line_magic
+    @_helped
     def iterplot(self, line: str) -> Any:
         """Draw the history: ``%iterplot``, ``%iterplot phases churn``, ``%iterplot churn``."""
-        from jupyter_containeriter import analytics, api
+        from jupyter_containeriter import api
 
-        words = _iterplot_parser().parse_line(line).words
-        kind = words.pop(0) if words and words[0] in analytics.KINDS else "phases"
+        words = _parse("iterplot", line).words
+        kind = words.pop(0) if words and words[0] in KINDS else KINDS[0]
         if len(words) > 1:
-            raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(analytics.KINDS)}.")
+            raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(KINDS)}.")
+        names = api.session().history.names() if words else []
+        if words and words[0] not in names:
+            raise UsageError(
+                f"%iterplot {line.strip()}: {words[0]} is neither a kind of picture nor a model.",
+                f"Kinds are {', '.join(KINDS)}; {'models are ' + ', '.join(names) if names else 'no model yet'}.",
+            )
         return api.plot(kind, words[0] if words else None)
 
     @line_magic
+    @_helped
     def containeriter(self, line: str) -> Any:
         """Look after the tool itself: ``%containeriter doctor``."""
         from jupyter_containeriter import api
         from jupyter_containeriter.show.tables import Findings
 
-        parser = MagicParser("containeriter", "Look after the tool itself.")
-        parser.add_argument("verb", choices=["doctor"])
-        parser.parse_line(line)
+        _parse("containeriter", line)
         return Findings(api.doctor())
 
 
@@ -205,7 +273,7 @@ def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> 
         deploy=not arguments.no_deploy,
         params=pairs("--param", arguments.param, lambda _, text: read("--param", text)),
         metrics=pairs("--metric", arguments.metric, lambda key, text: number("--metric", key, read("--metric", text))),
-        tags=pairs("--tag", arguments.tag, lambda _, text: text),
+        tags=pairs("--tag", arguments.tag, lambda _, text: unquoted(text)),
         note=arguments.note,
         notebook=notebook_name(),
     )

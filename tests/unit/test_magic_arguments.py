@@ -30,10 +30,14 @@ from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number,
         ("--sample 'a' + 'b'", ["--sample", "a", "+", "b"]),
         ("--sample 'a'+'b'", ["--sample", "'a'+'b'"]),
         ("a)b c", ["a)b", "c"]),
+        ("a  # don't care", ["a"]),
+        ("a #", ["a"]),
+        ("a #b c#", ["a", "#b", "c#"]),
+        ("X[a # b]", ["X[a # b]"]),
     ],
 )
 def test_lines_are_split_outside_brackets_and_quotes(line: str, words: list[str]) -> None:
-    """Spaces inside brackets and quotes belong to the word; a word quoted as a whole loses its quotes."""
+    """Spaces inside brackets and quotes belong to the word; a quoted word loses its quotes, a comment is left out."""
     assert split_line(line) == words
 
 

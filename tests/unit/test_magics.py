@@ -1,0 +1,109 @@
+"""The magics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from jupyter_containeriter import api, magics
+from jupyter_containeriter.clock import CellClock
+from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.session import Session
+from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.testing import FakeEngine
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> CellClock:
+    """Give the clock of the kernel."""
+    clock = CellClock()
+    monkeypatch.setattr(magics, "kernel_clock", lambda: clock)
+    return clock
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """Give the session of the kernel."""
+    session = Session(ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")))
+    monkeypatch.setattr(api, "session", lambda: session)
+    monkeypatch.setattr(session, "engines", lambda: [FakeEngine()])
+    yield session
+    session.history.close()
+
+
+@pytest.fixture
+def shell(clock: CellClock, session: Session) -> Iterator[InteractiveShell]:
+    """Give a shell that has loaded the extension."""
+    ContainerIter.clear_instance()
+    shell = InteractiveShell()
+    magics.load(shell)
+    yield shell
+    magics.unload(shell)
+    ContainerIter.clear_instance()
+    shell.history_manager.end_session()  # type: ignore[union-attr]
+
+
+def test_the_cell_that_loads_counts_as_run_time(shell: InteractiveShell, clock: CellClock) -> None:
+    """The cell that loads the extension has begun before anybody listened, and is timed from there on."""
+    time.sleep(0.01)
+    assert clock.read("churn")[1] >= 0.01
+
+
+def test_nothing_is_timed_after_unloading(shell: InteractiveShell, clock: CellClock) -> None:
+    """No cell runs for ever because its end was not heard."""
+    magics.unload(shell)
+    before = clock.read("churn")[1]
+    time.sleep(0.01)
+    assert clock.read("churn")[1] == before
+
+
+@pytest.mark.parametrize("magic", list(magics._PARSERS))
+def test_every_magic_shows_its_usage(shell: InteractiveShell, magic: str) -> None:
+    """What ``%magic?`` shows has a sentence, the usage and every option."""
+    text = shell.find_magic(magic).__doc__
+    assert text is not None
+    assert f"usage: %{magic}" in text
+    for action in magics._PARSERS[magic]()._actions:
+        assert all(option in text for option in action.option_strings)
+
+
+@pytest.mark.parametrize("text", ["x", "'x'", "'a b'", '"a b"', "''"])
+def test_tags_lose_their_quotes(monkeypatch: pytest.MonkeyPatch, shell: InteractiveShell, text: str) -> None:
+    """A tag's value is a text, with or without quotes around it."""
+    heard: list[Any] = []
+    monkeypatch.setattr(api, "run_containerize", lambda *given: heard.extend(given))
+    shell.run_line_magic("containerize", f"max --tag k={text}")
+    assert heard[1].tags == {"k": text.strip("'\"")}
+
+
+@pytest.mark.parametrize("words", ["phase", "phases phase", "phase churn more"])
+def test_unknown_words_draw_nothing(shell: InteractiveShell, session: Session, words: str) -> None:
+    """A word that is neither a kind of picture nor a model is refused, and what there is is listed."""
+    session.history.begin("churn", started_at=datetime(2030, 1, 2, tzinfo=UTC))
+    with pytest.raises(UsageError) as caught:
+        shell.find_magic("iterplot")(words)
+    assert "Kinds are phases" in caught.value.remedy
+
+
+def test_unknown_words_are_answered_with_names(shell: InteractiveShell, session: Session) -> None:
+    """The models that could be meant are listed; a model or a kind is drawn."""
+    session.history.begin("churn", started_at=datetime(2030, 1, 2, tzinfo=UTC))
+    with pytest.raises(UsageError, match="phase is neither") as caught:
+        shell.find_magic("iterplot")("phase")
+    assert "models are churn" in caught.value.remedy
+    for words in ("", "phases", "churn", "phases churn"):
+        assert shell.find_magic("iterplot")(words) is not None
+
+
+def test_the_list_says_what_it_may_miss(
+    shell: InteractiveShell, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``%deployments`` tells which engine did not answer."""
+    monkeypatch.setattr(session, "unreachable", lambda: "Docker does not answer.")
+    assert shell.find_magic("deployments")("").note == "Docker does not answer."
