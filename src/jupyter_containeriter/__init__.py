@@ -5,6 +5,7 @@ Importing this package is cheap on purpose: whatever is heavy is imported when i
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter._version import __version__
@@ -12,11 +13,13 @@ from jupyter_containeriter._version import __version__
 _VERBS = ("containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
 
 __all__ = [
+    "ContainerIterError",
     "__version__",
     "containerize",
     "deploy",
     "deployments",
     "doctor",
+    "errors",
     "iterations",
     "plot",
     "rollback",
@@ -26,6 +29,7 @@ __all__ = [
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_containeriter import errors
     from jupyter_containeriter.api import (
         containerize,
         deploy,
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
         rollback,
         undeploy,
     )
+    from jupyter_containeriter.errors import ContainerIterError
 
 
 def __getattr__(name: str) -> Any:
@@ -43,6 +48,9 @@ def __getattr__(name: str) -> Any:
         from jupyter_containeriter import api
 
         return getattr(api, name)
+    if name in {"ContainerIterError", "errors"}:
+        module = import_module("jupyter_containeriter.errors")
+        return module if name == "errors" else module.ContainerIterError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -6,9 +6,11 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.clock import kernel_clock
+from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.magic_arguments import number
 from jupyter_containeriter.session import RunOptions, Session
 from jupyter_containeriter.settings import ContainerIter
@@ -21,6 +23,53 @@ if TYPE_CHECKING:
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.types import Finding
+
+_TEXT = ((str,), "a text")
+_NONE = type(None)
+_COUNT = ((Integral, _NONE), "a whole number")
+_MAPPING = ((Mapping, _NONE), "a mapping, for example {'key': 1}")
+_PACKAGES = ((Sequence,), "a list of package names")
+
+#: What an argument may be, and how that is said.
+_WANTED: dict[str, tuple[tuple[type, ...], str]] = {
+    "name": ((str, _NONE), "a text, for example 'churn'"),
+    "predict": ((str, Callable, _NONE), "the name of a method, or a function f(model, data)"),  # type: ignore[dict-item]
+    "metrics": _MAPPING,
+    "params": _MAPPING,
+    "tags": _MAPPING,
+    "note": _TEXT,
+    "engine": ((str, _NONE), "'docker', 'sandbox', 'process' or 'auto'"),
+    "memory": ((str, _NONE), "a text with a unit, for example '2g'"),
+    "cpus": ((Real, _NONE), "a number, for example 2 or 0.5"),
+    "gpus": ((str, Integral, _NONE), "'all' or a count"),
+    "port": _COUNT,
+    "token": ((bool,), "True or False"),
+    "deploy": ((bool,), "True or False"),
+    "include": _PACKAGES,
+    "exclude": _PACKAGES,
+    "package": ((str,), "the name of a package"),
+    "namespace": _MAPPING,
+    "reference": ((str,), "a text, for example 'churn:2'"),
+    "to": _COUNT,
+    "last": _COUNT,
+    "kind": _TEXT,
+}
+
+
+def _check(**given: Any) -> None:
+    """Raise UsageError for the first argument that is not of its kind."""
+    for argument, value in given.items():
+        kinds, wanted = _WANTED[argument]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise UsageError(f"{argument}={value!r} is of type {type(value).__name__}.", f"Give {wanted}.")
+
+
+def _packages(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of packages; a text is one name."""
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        _check(package=name)
+    return found
 
 
 @functools.cache
@@ -43,12 +92,12 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     engine: str | None = None,
     memory: str | None = None,
     cpus: float | None = None,
-    gpus: str | None = None,
+    gpus: str | int | None = None,
     port: int | None = None,
     token: bool = True,
     deploy: bool = True,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     namespace: Mapping[str, Any] | None = None,
 ) -> Deployment:
     """Take a model to a running container that is proven to predict what it predicts here.
@@ -97,12 +146,15 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.names import name_from
 
+    _check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
+    _check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
+    _check(include=include, exclude=exclude)
     options = RunOptions(
         engine=engine,
         memory=memory,
-        cpus=cpus,
-        gpus=gpus,
-        port=port,
+        cpus=None if cpus is None else float(cpus),
+        gpus=None if gpus is None else str(gpus),
+        port=None if port is None else int(port),
         token=token,
         deploy=deploy,
         params=params or {},
@@ -113,7 +165,7 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     )
     name = name_from(type(model).__name__) if name is None else name
     request = CaptureRequest(
-        name, model, name, namespace or {}, sample, expect, predict, tuple(include), tuple(exclude)
+        name, model, name, namespace or {}, sample, expect, predict, _packages(include), _packages(exclude)
     )
     return run_containerize(request, options)
 
@@ -125,16 +177,19 @@ def run_containerize(request: CaptureRequest, options: RunOptions) -> Deployment
 
 def deploy(reference: str, options: RunOptions | None = None) -> Deployment:
     """Run the exact image of ``NAME:VERSION`` again; it is verified before it replaces what runs."""
+    _check(reference=reference)
     return watched(f"Deploying {reference}", partial(session().deploy, reference, options))
 
 
 def rollback(name: str, to: int | None = None) -> Deployment:
     """Deploy the version before the one that runs, or version ``to``."""
+    _check(name=name, to=to)
     return watched(f"Rolling back {name}", partial(session().rollback, name, to))
 
 
 def undeploy(name: str) -> int:
     """Stop a model's containers and return the version that ran; images and history stay."""
+    _check(name=name)
     return session().undeploy(name)
 
 
@@ -143,13 +198,22 @@ def deployments() -> list[Deployment]:
     return session().deployments()
 
 
+def unreachable() -> str:
+    """Return what :func:`deployments` could not look at, as a sentence; "" where it saw everything."""
+    return session().unreachable()
+
+
 def iterations(name: str | None = None, last: int | None = None) -> DataFrame:
     """Return the history as a typed DataFrame, one row an iteration, oldest first."""
+    _check(name=name, last=last)
+    if last is not None and last < 1:
+        raise UsageError("--last must be at least 1.", "Leave it out for the whole history.")
     return session().iterations(name, last)
 
 
 def plot(kind: str = "phases", name: str | None = None) -> Figure:
     """Draw the history; returns a matplotlib Figure."""
+    _check(kind=kind, name=name)
     return session().plot(kind, name)
 
 
