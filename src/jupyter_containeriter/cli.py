@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return verb(options)
     except ContainerIterError as error:
         if options.json:
-            print(json.dumps({"error": error.message, "remedy": error.remedy}))
+            _write(json.dumps({"error": error.message, "remedy": error.remedy}))
         else:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -79,7 +80,7 @@ def _deployments(options: argparse.Namespace) -> int:
             "name": deployment.name,
             "version": deployment.version,
             "engine": deployment.engine,
-            "url": deployment.url,
+            "url": deployment.url or None,
             "image": deployment.image,
             "parity": deployment.parity,
             "running": bool(deployment.container and deployment.container.running),
@@ -87,6 +88,8 @@ def _deployments(options: argparse.Namespace) -> int:
         for deployment in found
     ]
     _print(options, rows, deployments_text(found))
+    if note := api.unreachable():
+        print(note, file=sys.stderr)
     return 0
 
 
@@ -99,7 +102,15 @@ def _undeploy(options: argparse.Namespace) -> int:
 
 
 def _print(options: argparse.Namespace, document: Any, text: str) -> None:
-    print(json.dumps(document) if options.json else text)
+    _write(json.dumps(document) if options.json else text)
+
+
+def _write(text: str) -> None:
+    """Print; where the reader has gone (``| head``) there is nobody to tell, nor at the flush when Python ends."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
