@@ -321,8 +321,8 @@ class Session:
         live = self.live(name)
         if not live:
             return RunOptions()
-        engine, container = live[0]
-        return RunOptions(engine=engine.name, **self.handles.read(container.id).options)
+        _, container = live[0]
+        return RunOptions(engine=container.engine, **self.handles.read(container.id).options)
 
     def _containers(self) -> list[tuple[Engine, Container]]:
         pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
