@@ -129,7 +129,12 @@ MODELS = {
     "sample whose prediction raises": ("unfitted --sample rows", "CaptureError", "ValueError: fit me first", "fit"),
     "predictions that cannot cross HTTP": ("complex_ --sample rows", "CaptureError", "cannot cross HTTP", "--predict"),
     "sample that is no table": ("echo --sample odd", "CaptureError", "cannot cross HTTP", "DataFrame"),
-    "expectation that does not hold": ("mean --sample rows --expect [1.5,9.0]", "ParityError", "row 1", "keeps running"),
+    "expectation that does not hold": (
+        "mean --sample rows --expect [1.5,9.0]",
+        "ParityError",
+        "row 1",
+        "keeps running",
+    ),
 }
 
 
