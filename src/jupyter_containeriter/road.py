@@ -167,7 +167,9 @@ class Road:
 
     def _start(self, image: Image, document: Any) -> Container:
         # A port that the live version holds is moved to when that one has stopped: after this one is proven.
-        port = None if self._options.port in self._live_ports() else self._options.port
+        port = self._options.port
+        if port is not None and port in self._live_ports():
+            port = None
         with self._times.phase("start"):
             self._candidate = self._run(image, document, port)
             self._wait(self._candidate)
