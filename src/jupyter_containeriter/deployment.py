@@ -10,7 +10,7 @@ from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.handles import Handle, HandleStore
-from jupyter_containeriter.types import Container, Iteration, LoadReport, Stats
+from jupyter_containeriter.types import CALL_PHASES, Container, Iteration, LoadReport, Stats
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +116,9 @@ class Deployment:
         """Seconds of each phase of the call that deployed it, in order."""
         if self.times is not None:
             return dict(self.times)
-        names = ("capture", "build", "load", "start", "verify")
-        return {name: value for name in names if (value := getattr(self.iteration, f"{name}_seconds")) is not None}
+        return {
+            name: value for name in CALL_PHASES if (value := getattr(self.iteration, f"{name}_seconds")) is not None
+        }
 
     @property
     def total(self) -> float:

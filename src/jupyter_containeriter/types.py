@@ -20,6 +20,9 @@ Role = Literal["base", "environment", "model", "code"]
 PHASES = ("think", "run", "capture", "build", "load", "start", "verify")
 """The phases of an iteration, in order. ``think`` and ``run`` happen before the call, the others within it."""
 
+CALL_PHASES = PHASES[2:]
+"""The phases within the call, in order."""
+
 #: Everything of ours in a container lives below this directory.
 CONTAINER_ROOT = "/opt/containeriter"
 

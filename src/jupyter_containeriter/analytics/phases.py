@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.patches import Patch
 
-from jupyter_containeriter.types import PHASES
+from jupyter_containeriter.types import CALL_PHASES, PHASES
 
 from .figure import NotebookFigure
 from .palette import COLORS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BEFORE = PHASES[:2]
-WITHIN = PHASES[2:]
+WITHIN = CALL_PHASES
 
 _INK, _LINE, _FAINT = "#24292F", "#8C959F", "#E4E6E9"
 _MARKS = {"failed": "#9B1C1C", "interrupted": "#57606A", "running": "#57606A"}

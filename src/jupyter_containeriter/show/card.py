@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_containeriter.analytics.palette import COLORS
 from jupyter_containeriter.show import words
+from jupyter_containeriter.types import CALL_PHASES
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
@@ -59,7 +60,7 @@ def deployment_card(deployment: Deployment) -> str:
 def progress_card(title: str, seconds: Mapping[str, float], current: str, notes: Sequence[str]) -> str:
     """Return the card of a call that is at work: phases done, the one under way, and what is worth telling."""
     steps = []
-    for phase in ("capture", "build", "load", "start", "verify"):
+    for phase in CALL_PHASES:
         known = phase in seconds
         mark = "●" if phase == current else "✓" if known else "○"
         weight = "600" if phase == current else "400"
