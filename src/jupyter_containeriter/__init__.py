@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter._version import __version__
 
-_VERBS = ("containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
+_VERBS = ("config", "containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
 
 __all__ = [
     "ContainerIterError",
     "__version__",
+    "config",
     "containerize",
     "deploy",
     "deployments",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from jupyter_containeriter import errors
     from jupyter_containeriter.api import (
+        config,
         containerize,
         deploy,
         deployments,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.types import Finding
 
 _TEXT = ((str,), "a text")
@@ -222,6 +223,11 @@ def doctor() -> list[Finding]:
     from jupyter_containeriter.diagnosis import examine
 
     return examine(session().settings)
+
+
+def config() -> list[Setting]:
+    """Return every setting as it stands, and whether a file, the environment or this kernel gave it its value."""
+    return session().settings.table()
 
 
 def notebook_name() -> str:

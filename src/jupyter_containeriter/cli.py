@@ -1,4 +1,4 @@
-"""The shell's face: ``jupyter containeriter doctor|iterations|deployments|undeploy [--json]``."""
+"""The shell's face: ``jupyter containeriter VERB [--json]``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from jupyter_containeriter._version import __version__
 from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.verbs import VERBS, Verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0, 1 for an error or for an error that the doctor found, 2 for a wrong call."""
     options = _parser().parse_args(arguments)
     try:
-        verb: Callable[[argparse.Namespace], int] = options.verb
-        return verb(options)
+        answer: Callable[[argparse.Namespace], int] = options.answer
+        return answer(options)
     except ContainerIterError as error:
         if options.json:
             _write(json.dumps({"error": error.message, "remedy": error.remedy}))
@@ -35,27 +36,26 @@ def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print JSON")
 
-    doctor = verbs.add_parser("doctor", parents=[shared], help="look at everything a deployment needs")
-    doctor.set_defaults(verb=_doctor)
+    for verb in VERBS:
+        added = verbs.add_parser(verb.name, parents=[shared], help=verb.summary)
+        verb.arguments(added)
+        added.set_defaults(answer=partial(_run, verb))
     iterations = verbs.add_parser("iterations", parents=[shared], help="list the history")
     iterations.add_argument("name", nargs="?", help="only this model")
     iterations.add_argument("--last", type=int, metavar="K", help="only the last K")
-    iterations.set_defaults(verb=_iterations)
+    iterations.set_defaults(answer=_iterations)
     deployments = verbs.add_parser("deployments", parents=[shared], help="list what runs")
-    deployments.set_defaults(verb=_deployments)
+    deployments.set_defaults(answer=_deployments)
     undeploy = verbs.add_parser("undeploy", parents=[shared], help="stop a model's containers")
     undeploy.add_argument("name")
-    undeploy.set_defaults(verb=_undeploy)
+    undeploy.set_defaults(answer=_undeploy)
     return parser
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from jupyter_containeriter import api
-    from jupyter_containeriter.show.text import findings_text
-
-    findings = api.doctor()
-    _print(options, [asdict(finding) for finding in findings], findings_text(findings))
-    return int(any(finding.status == "error" for finding in findings))
+def _run(verb: Verb, options: argparse.Namespace) -> int:
+    shown = verb.run(options)
+    _print(options, shown.document(), shown.text())
+    return int(shown.failed)
 
 
 def _iterations(options: argparse.Namespace) -> int:
@@ -72,22 +72,10 @@ def _iterations(options: argparse.Namespace) -> int:
 
 def _deployments(options: argparse.Namespace) -> int:
     from jupyter_containeriter import api
-    from jupyter_containeriter.show.text import deployments_text
+    from jupyter_containeriter.show.tables import Deployments
 
-    found = api.deployments()
-    rows = [
-        {
-            "name": deployment.name,
-            "version": deployment.version,
-            "engine": deployment.engine,
-            "url": deployment.url or None,
-            "image": deployment.image,
-            "parity": deployment.parity,
-            "running": bool(deployment.container and deployment.container.running),
-        }
-        for deployment in found
-    ]
-    _print(options, rows, deployments_text(found))
+    found = Deployments(api.deployments())
+    _print(options, found.document(), found.text())
     if note := api.unreachable():
         print(note, file=sys.stderr)
     return 0

@@ -14,8 +14,8 @@ _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
 class MagicParser(argparse.ArgumentParser):
     """An argument parser that raises :class:`UsageError` instead of ending the process."""
 
-    def __init__(self, name: str, description: str) -> None:
-        super().__init__(prog=f"%{name}", description=description, add_help=False, allow_abbrev=False)
+    def __init__(self, prog: str, description: str, **options: Any) -> None:
+        super().__init__(prog=prog, description=description, add_help=False, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Raise, with the usage as the remedy."""

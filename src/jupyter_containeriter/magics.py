@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
+from jupyter_containeriter import verbs
 from jupyter_containeriter.analytics import KINDS
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
@@ -66,7 +67,7 @@ class CellEvents:
 
 
 def _containerize_parser() -> MagicParser:
-    parser = MagicParser("containerize", "Take a model to a running container that is proven to predict the same.")
+    parser = MagicParser("%containerize", "Take a model to a running container that is proven to predict the same.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="the model: a variable or expression")
     add("--name", metavar="N", help="name of the model (default: from the variable)")
@@ -90,45 +91,55 @@ def _containerize_parser() -> MagicParser:
 
 
 def _deploy_parser() -> MagicParser:
-    parser = MagicParser("deploy", "Run the exact image of an earlier version.")
+    parser = MagicParser("%deploy", "Run the exact image of an earlier version.")
     parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
     return parser
 
 
 def _rollback_parser() -> MagicParser:
-    parser = MagicParser("rollback", "Deploy the version before the one that runs.")
+    parser = MagicParser("%rollback", "Deploy the version before the one that runs.")
     parser.add_argument("name", metavar="NAME", help="name of the model")
     parser.add_argument("--to", metavar="VERSION", type=int, help="this version instead")
     return parser
 
 
 def _undeploy_parser() -> MagicParser:
-    parser = MagicParser("undeploy", "Stop a model's containers; images and history stay.")
+    parser = MagicParser("%undeploy", "Stop a model's containers; images and history stay.")
     parser.add_argument("name", metavar="NAME", help="name of the model")
     return parser
 
 
 def _deployments_parser() -> MagicParser:
-    return MagicParser("deployments", "Show what runs now.")
+    return MagicParser("%deployments", "Show what runs now.")
 
 
 def _iterations_parser() -> MagicParser:
-    parser = MagicParser("iterations", "Return the history as a DataFrame.")
+    parser = MagicParser("%iterations", "Return the history as a DataFrame.")
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
     parser.add_argument("--last", metavar="K", type=int, help="only the last K")
     return parser
 
 
 def _iterplot_parser() -> MagicParser:
-    parser = MagicParser("iterplot", "Draw the history.")
+    parser = MagicParser("%iterplot", "Draw the history.")
     parser.usage = "%%iterplot [KIND] [NAME]"
     parser.add_argument("words", metavar="WORD", nargs="*", help=f"KIND ({', '.join(KINDS)}) and name of a model")
     return parser
 
 
 def _containeriter_parser() -> MagicParser:
-    parser = MagicParser("containeriter", "Look after the tool itself.")
-    parser.add_argument("verb", choices=["doctor"], help="doctor: look at everything a deployment needs")
+    parser = MagicParser(
+        "%containeriter",
+        "Look into images and after the tool itself.",
+        epilog=verbs.listing(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words = parser.add_subparsers(metavar="VERB", parser_class=MagicParser, help="one of the verbs below")
+    for verb in verbs.VERBS:
+        added = words.add_parser(verb.name, description=f"{verb.summary.capitalize()}.")
+        verb.arguments(added)
+        added.set_defaults(run=verb.run)
+    words.add_parser("help", description="List the verbs.")
     return parser
 
 
@@ -251,12 +262,12 @@ class ContainerIterMagics(Magics):
     @line_magic
     @_helped
     def containeriter(self, line: str) -> Any:
-        """Look after the tool itself: ``%containeriter doctor``."""
-        from jupyter_containeriter import api
-        from jupyter_containeriter.show.tables import Findings
-
-        _parse("containeriter", line)
-        return Findings(api.doctor())
+        """Look into images and after the tool itself: ``%containeriter doctor``; alone it lists its verbs."""
+        arguments = _parse("containeriter", line)
+        if "run" in arguments:
+            return arguments.run(arguments)
+        print(verbs.listing())  # noqa: T201
+        return None
 
 
 def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> RunOptions:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from traitlets import Enum, Float, Integer, TraitType, Unicode
 from traitlets.config import SingletonConfigurable
@@ -15,6 +16,17 @@ from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import Limits
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as it stands: its ``value``, what gave it, the ``variable`` that could, and what it is for."""
+
+    name: str
+    value: Any
+    source: Literal["default", "environment", "configuration", "kernel"]
+    variable: str
+    help: str
 
 
 class ContainerIter(SingletonConfigurable):
@@ -38,19 +50,41 @@ class ContainerIter(SingletonConfigurable):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        configured = self.config.get(type(self).__name__, {})
+        self._from_environment: dict[str, Any] = {}
         for name, trait in self.traits(config=True).items():
-            text = os.environ.get(f"CONTAINERITER_{name.upper()}")
-            if text is not None and name not in configured and name not in kwargs:
+            text = os.environ.get(_variable(name))
+            if text is not None and name not in self._configured and name not in kwargs:
                 self._set_from_text(name, trait, text)
+                self._from_environment[name] = getattr(self, name)
+
+    @property
+    def _configured(self) -> dict[str, Any]:
+        """What configuration files and ``%config`` say."""
+        found: dict[str, Any] = self.config.get(type(self).__name__, {})
+        return found
 
     def _set_from_text(self, name: str, trait: TraitType[Any, Any], text: str) -> None:
         try:
             setattr(self, name, trait.from_string(text))
         except Exception as error:
             raise UsageError(
-                f"CONTAINERITER_{name.upper()}={text!r} is not valid: {error}", "Correct or unset the variable."
+                f"{_variable(name)}={text!r} is not valid: {error}", "Correct or unset the variable."
             ) from error
+
+    def table(self) -> list[Setting]:
+        """Return every setting as it stands, and what gave it its value."""
+        return [
+            Setting(name, getattr(self, name), self._source(name), _variable(name), str(trait.help))
+            for name, trait in self.traits(config=True).items()
+        ]
+
+    def _source(self, name: str) -> Literal["default", "environment", "configuration", "kernel"]:
+        value = getattr(self, name)
+        if name in self._configured and self._configured[name] == value:
+            return "configuration"
+        if name in self._from_environment and self._from_environment[name] == value:
+            return "environment"
+        return "default" if value == self.trait_defaults(name) else "kernel"
 
     @property
     def data_path(self) -> Path:
@@ -82,6 +116,10 @@ class ContainerIter(SingletonConfigurable):
         if wanted is not None and not 0 < wanted < math.inf:
             raise UsageError(f"--cpus {wanted:g} is no limit.", "Give cores, for example --cpus 2 or --cpus 0.5.")
         return Limits(parse_size(memory or self.memory), wanted, self.pids)
+
+
+def _variable(name: str) -> str:
+    return f"CONTAINERITER_{name.upper()}"
 
 
 def parse_size(text: str) -> int:

@@ -50,7 +50,7 @@ def test_what_is_not_closed_is_refused(line: str) -> None:
 
 def test_a_wrong_option_shows_the_usage() -> None:
     """A wrong line raises instead of ending the process, with the usage as the remedy."""
-    parser = MagicParser("containerize", "")
+    parser = MagicParser("%containerize", "")
     parser.add_argument("model", metavar="MODEL")
     with pytest.raises(UsageError, match="--nmae") as caught:
         parser.parse_line("model --nmae x")
@@ -59,7 +59,7 @@ def test_a_wrong_option_shows_the_usage() -> None:
 
 def test_options_are_not_abbreviated() -> None:
     """A shortened option is refused, so that new options never change what old lines mean."""
-    parser = MagicParser("containerize", "")
+    parser = MagicParser("%containerize", "")
     parser.add_argument("--sample")
     with pytest.raises(UsageError):
         parser.parse_line("--sam X")

@@ -17,6 +17,7 @@ from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.testing import FakeEngine
+from jupyter_containeriter.verbs import VERBS
 
 
 @pytest.fixture
@@ -107,3 +108,26 @@ def test_the_list_says_what_it_may_miss(
     """``%deployments`` tells which engine did not answer."""
     monkeypatch.setattr(session, "unreachable", lambda: "Docker does not answer.")
     assert shell.find_magic("deployments")("").note == "Docker does not answer."
+
+
+@pytest.mark.parametrize("line", ["", "help"])
+def test_the_verbs_are_listed(shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """``%containeriter`` alone lists its verbs, a line each."""
+    assert shell.run_line_magic("containeriter", line) is None
+    shown = capsys.readouterr().out
+    assert all(f"{verb.name} " in shown and verb.summary in shown for verb in VERBS)
+
+
+def test_a_wrong_verb_is_answered_with_the_verbs(shell: InteractiveShell) -> None:
+    """A verb that does not exist is refused, and the others are named."""
+    with pytest.raises(UsageError) as caught:
+        shell.run_line_magic("containeriter", "nope")
+    assert all(verb.name in caught.value.message for verb in VERBS)
+
+
+def test_settings_are_a_table(shell: InteractiveShell) -> None:
+    """``%containeriter config`` shows each setting with its variable."""
+    shown = shell.run_line_magic("containeriter", "config")
+    assert "CONTAINERITER_MEMORY" in shown.text()
+    assert "CONTAINERITER_MEMORY" in shown.html()
+    assert {row["name"]: row["value"] for row in shown.document()}["pids"] == 256

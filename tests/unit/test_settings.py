@@ -100,3 +100,21 @@ def test_a_call_wins_over_settings() -> None:
     """Limits of the call replace those of the settings."""
     limits = ContainerIter(memory="1g", cpus=4.0).limits("2k", 0.5)
     assert (limits.memory_bytes, limits.cpus) == (2048, 0.5)
+
+
+def test_the_table_says_what_gave_each_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting comes from configuration, the environment, the kernel, or is the default."""
+    monkeypatch.setenv("CONTAINERITER_PIDS", "7")
+    monkeypatch.setenv("CONTAINERITER_MEMORY", "3g")
+    settings = ContainerIter(config=Config({"ContainerIter": {"memory": "1g"}}))
+    settings.cpus = 2.0
+    table = {setting.name: setting for setting in settings.table()}
+    assert {name: table[name].source for name in ("pids", "memory", "cpus", "engine")} == {
+        "pids": "environment",
+        "memory": "configuration",
+        "cpus": "kernel",
+        "engine": "default",
+    }
+    assert (table["pids"].value, table["pids"].variable) == (7, "CONTAINERITER_PIDS")
+    settings.pids = 8
+    assert {setting.name: setting.source for setting in settings.table()}["pids"] == "kernel"

@@ -12,6 +12,7 @@ from jupyter_containeriter.types import CALL_PHASES
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.types import Finding
 
 _BORDER = "var(--jp-border-color2, #d0d7de)"
@@ -84,6 +85,19 @@ def findings_card(findings: Iterable[Finding]) -> str:
         remedy = f'<div style="color:{_FAINT}">→ {escape(finding.remedy)}</div>' if finding.remedy else ""
         rows.append((finding.topic, f"{_badge(finding.status)} {escape(finding.message)}{remedy}"))
     return _card("<b>Doctor</b>", "", _table(rows))
+
+
+def settings_card(settings: Iterable[Setting]) -> str:
+    """Return the settings as a table."""
+    rows = [
+        (
+            s.name,
+            f"<b>{escape(words.setting(s))}</b> ({s.source}) · <code>{s.variable}</code>"
+            f'<div style="color:{_FAINT}">{escape(s.help)}</div>',
+        )
+        for s in settings
+    ]
+    return _card("<b>Settings</b>", "", _table(rows))
 
 
 def deployments_card(deployments: Sequence[Deployment], note: str = "") -> str:

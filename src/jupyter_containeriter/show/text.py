@@ -9,6 +9,7 @@ from jupyter_containeriter.show import words
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.types import Finding
 
 _MARKS = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
@@ -49,3 +50,10 @@ def findings_text(findings: Sequence[Finding]) -> str:
         if finding.remedy:
             lines.append(f"          -> {finding.remedy}")
     return "\n".join(lines)
+
+
+def settings_text(settings: Sequence[Setting]) -> str:
+    """List the settings, one line each: name, value, what gave it, and the variable that could."""
+    rows = [(s.name, words.setting(s), s.source, s.variable) for s in settings]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join((*(map(str.ljust, row[:3], widths)), row[3])) for row in rows)

@@ -8,6 +8,7 @@ from jupyter_containeriter.types import Iteration, LoadReport
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.settings import Setting
 
 _PARITY = {
     "exact": "predicts exactly what the notebook predicted",
@@ -62,3 +63,8 @@ def took(deployment: Deployment) -> str:
     if deployment.redeployed:
         return "to deploy it again"
     return "package to verified" if deployment.iteration.status == "verified" else "in all"
+
+
+def setting(found: Setting) -> str:
+    """Return a setting's value as it is written; "-" where it is empty or none."""
+    return "-" if found.value in {None, ""} else str(found.value)

@@ -1,0 +1,59 @@
+"""The verbs of ``%containeriter`` and of ``jupyter containeriter``: their words once, for both faces."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.show.shown import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.
+
+    Attributes
+    ----------
+    name
+        The word itself.
+    summary
+        One line for the list of verbs.
+    run
+        Calls the API with the parsed arguments; what it returns shows itself in notebook, terminal and JSON.
+    arguments
+        Adds the verb's arguments to a parser.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace], Shown]
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda _: None
+
+
+def _doctor(_: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+    from jupyter_containeriter.show.tables import Findings
+
+    return Findings(api.doctor())
+
+
+def _config(_: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+    from jupyter_containeriter.show.tables import Settings
+
+    return Settings(api.config())
+
+
+VERBS = (
+    Verb("doctor", "look at everything a deployment needs", _doctor),
+    Verb("config", "list the settings, and where each comes from", _config),
+)
+
+
+def listing() -> str:
+    """Return the verbs, one line each."""
+    width = max(len(verb.name) for verb in VERBS)
+    return "\n".join(["verbs:", *(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)])
