@@ -5,16 +5,17 @@
 #   engine.sh exec NAME STORE COMMAND...   runs a command where the ports that the engine publishes can be reached
 #   engine.sh down NAME [STORE]            ends it and all it runs; its packages stay for the next time
 #
-# NAME is docker-trixie (26), docker-sid (28) or podman-sid (5). STORE is overlay2 (default) or containerd for Docker,
-# podman for Podman. Needs Linux, root, mmdebstrap, iproute2 and curl. The first `up` of a release installs its packages
-# (a minute or two) below ENGINES_DIR (/var/tmp/containeriter-engines); later ones take seconds.
+# NAME is docker-bookworm (20.10), docker-trixie (26), docker-sid (28), podman-bookworm (4) or podman-sid (5). STORE is
+# overlay2 (default) or, from 26 on, containerd for Docker; podman for Podman. Needs Linux, root, mmdebstrap, iproute2 and
+# curl. The first `up` of a release installs its packages (a minute or two) below ENGINES_DIR
+# (/var/tmp/containeriter-engines); later ones take seconds.
 #
 # The engine gets its own mount, PID and network namespace. The last one matters: a second dockerd in the machine's own
 # network namespace deletes the first one's bridge. So what it publishes can be reached through `exec` only.
 set -euo pipefail
 
 usage() {
-  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -26,8 +27,10 @@ die() {
 [ $# -ge 2 ] || usage
 verb=$1 name=$2 store=${3:-overlay2}
 case $name in
+  docker-bookworm) suite=bookworm packages=docker.io,iptables ;;
   docker-trixie) suite=trixie packages=docker.io,iptables ;;
   docker-sid) suite=sid packages=docker.io,iptables ;;
+  podman-bookworm) suite=bookworm packages=podman,runc,iptables store=podman ;;
   podman-sid) suite=sid packages=podman,runc,nftables store=podman ;;
   *) usage ;;
 esac
@@ -56,6 +59,10 @@ inside() {
   root=$1 state=$2 store=$3
   # With this machine's own tool: the engine's packages have none.
   ip link set lo up
+  # An address that is not the loopback one (RFC 5737: nobody's), for the test that nothing is published there.
+  ip link add outside type bridge
+  ip address add 192.0.2.2/24 dev outside
+  ip link set outside up
   mount --make-rprivate /
   mount --bind "$root" "$root"
   mkdir -p "$root/oldroot" "$root/data" "$root/enginerun"
@@ -85,7 +92,8 @@ up() {
   [ "$(id -u)" = 0 ] || die "needs root"
   install_packages
   if ! alive; then
-    rm -rf "$state/run"
+    # Each time with an empty store: what an earlier run left there would be found again.
+    rm -rf "$state/run" "$state/data"
     mkdir -p "$state/run" "$state/data/tmp"
     # setsid: an interrupted test run must not take the engine down before `down` can do it in order.
     setsid unshare --mount --net --pid --fork --kill-child \

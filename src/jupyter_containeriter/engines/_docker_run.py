@@ -52,14 +52,23 @@ def create_options(api: Any, image: Image, spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def container_from(attributes: dict[str, Any], engine: str) -> Container | None:
-    """Return what ``inspect`` said as a Container, or None where the container is not one of ours."""
+#: What a shell calls the end by SIGKILL.
+_KILLED = 137
+
+
+def container_from(attributes: dict[str, Any], engine: str, *, killed_by_kernel: bool = False) -> Container | None:
+    """Return what ``inspect`` said as a Container, or None where the container is not one of ours.
+
+    ``killed_by_kernel`` takes every SIGKILL for the kernel's, that is, for want of memory.
+    """
     labels = attributes["Config"].get("Labels") or {}
     if not {_labels.NAME, _labels.VERSION, _labels.ITERATION, _labels.HISTORY} <= labels.keys():
         return None
     state = attributes["State"]
     running = bool(state["Running"])
     started_at = timestamp(state.get("StartedAt"))
+    # A container that never started has an exit code of 0 that means nothing.
+    exit_code = None if running or started_at is None else state.get("ExitCode")
     return Container(
         id=attributes["Id"],
         name=labels[_labels.NAME],
@@ -72,9 +81,8 @@ def container_from(attributes: dict[str, Any], engine: str) -> Container | None:
         running=running,
         port=_published_port(attributes) if running else None,
         started_at=started_at,
-        # A container that never started has an exit code of 0 that means nothing.
-        exit_code=None if running or started_at is None else state.get("ExitCode"),
-        oom_killed=bool(state.get("OOMKilled")),
+        exit_code=exit_code,
+        oom_killed=bool(state.get("OOMKilled")) or (killed_by_kernel and exit_code == _KILLED),
     )
 
 

@@ -194,12 +194,19 @@ class DockerEngine:
         import docker.errors
 
         try:
-            return container_from(self._api.inspect_container(container_id), self.name)
+            attributes = self._api.inspect_container(container_id)
         except docker.errors.NotFound:
             return None
+        # Podman 4 does not always notice what the kernel did; nobody else kills a container that stop() would remove.
+        return container_from(attributes, self.name, killed_by_kernel=self._info.engine == "podman")
 
     def _sample(self, container_id: str) -> tuple[float, dict[str, Any]]:
-        sample: dict[str, Any] = self._api.stats(container_id, stream=False, one_shot=True)
+        import requests
+
+        sample: dict[str, Any] = {}
+        # Podman 4 says nothing at all of a container that has ended.
+        with suppress(requests.exceptions.JSONDecodeError):
+            sample = self._api.stats(container_id, stream=False, one_shot=True)
         return time.monotonic(), sample
 
     def _remove(self, container: str) -> None:

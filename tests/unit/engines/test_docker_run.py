@@ -105,6 +105,15 @@ def test_an_ended_container_has_an_exit_code_and_no_port() -> None:
     assert (container.port, container.exit_code, container.oom_killed) == (None, 137, True)
 
 
+def test_sigkill_is_for_want_of_memory_where_the_engine_overlooks_it() -> None:
+    """Podman 4 may not say why a container was killed; there every SIGKILL counts as one for want of memory."""
+    attributes = _attributes(ExitCode=137, OOMKilled=False)
+    for overlooks in (True, False):
+        container = container_from(attributes, "docker", killed_by_kernel=overlooks)
+        assert container is not None
+        assert container.oom_killed is overlooks
+
+
 def test_a_container_that_never_started_has_no_exit_code() -> None:
     """The exit code 0 of a container that never ran means nothing."""
     container = container_from(_attributes(StartedAt="0001-01-01T00:00:00Z"), "docker")
