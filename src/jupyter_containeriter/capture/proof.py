@@ -32,13 +32,16 @@ class ProofResult:
     """What the clean process reported.
 
     ``outputs`` are the predictions as tensors of the Open Inference Protocol with their ``output_schema``; ``error`` is
-    the exception as text and ``missing_module`` the module it could not import.
+    the exception as text and ``missing_module`` the module it could not import. ``imported`` are the top-level names
+    of what it imported, ``sought`` the modules it looked for in vain (an optional one does not end in an error).
     """
 
     outputs: list[dict[str, Any]] | None
     output_schema: dict[str, Any] | None
     error: str
     missing_module: str
+    imported: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
 
 
 def prove(
@@ -161,7 +164,14 @@ def _run(root: Path, report: Path, directory: Path) -> str:
 def _result(report: dict[str, Any]) -> ProofResult:
     error = report.get("error") or {}
     text = f"{error['type']}: {error['message']}" if error else ""
-    return ProofResult(report.get("outputs"), report.get("output_schema"), text, error.get("missing_module") or "")
+    return ProofResult(
+        report.get("outputs"),
+        report.get("output_schema"),
+        text,
+        error.get("missing_module") or "",
+        tuple(report.get("modules", ())),
+        tuple(report.get("sought", ())),
+    )
 
 
 def serving_distribution(version: str) -> Distribution:

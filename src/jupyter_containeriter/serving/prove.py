@@ -20,19 +20,34 @@ def prove(root: Path, output: Path) -> None:
     root
         The directory that holds ``snapshot.json``.
     output
-        JSON file to write: ``outputs`` (tensors, or null without a sample), ``output_schema`` and ``modules`` (the
-        top-level names of what was imported); or ``error`` with ``type``, ``message``, ``traceback`` and
-        ``missing_module``.
+        JSON file to write: ``outputs`` (tensors, or null without a sample) and ``output_schema``, or ``error`` with
+        ``type``, ``message``, ``traceback`` and ``missing_module``; in any case ``modules`` (the top-level names of
+        what was imported) and ``sought`` (the modules that were looked for in vain).
 
     Notes
     -----
     The result goes to a file because the model may print whatever it likes.
     """
+    sought = _Sought()
+    sys.meta_path.append(sought)
     try:
         report = _predict_sample(root)
     except BaseException as error:  # noqa: BLE001 - whatever the model raises is what the proof found
         report = {"error": _describe(error)}
+    report["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
+    report["sought"] = sorted(sought.names)
     output.write_text(json.dumps(report), encoding="utf-8")
+
+
+class _Sought:
+    """The last finder of modules: what comes to it was found by none before."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Note the name; :mod:`importlib` defines the arguments."""
+        self.names.add(name)
 
 
 def _predict_sample(root: Path) -> dict[str, Any]:
@@ -40,8 +55,7 @@ def _predict_sample(root: Path) -> dict[str, Any]:
     outputs = schema = None
     if model.sample is not None:
         outputs, schema = write_value(model, model.predict(read_value(model, model.sample)))
-    modules = sorted({name.partition(".")[0] for name in sys.modules})
-    return {"outputs": outputs, "output_schema": schema, "modules": modules}
+    return {"outputs": outputs, "output_schema": schema}
 
 
 def _describe(error: BaseException) -> dict[str, Any]:

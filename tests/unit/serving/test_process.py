@@ -152,6 +152,24 @@ def test_proof_names_the_missing_module(tmp_path: Path) -> None:
     assert report["error"]["missing_module"] == "numpy"
 
 
+def test_proof_tells_what_was_sought_in_vain(tmp_path: Path) -> None:
+    """An optional module that is not there is told, whether or not the model fails for want of it."""
+
+    def hidden(data: Any) -> Any:
+        try:
+            import absent_package
+        except ImportError:
+            absent_package = None
+        if data:
+            raise RuntimeError("no backend")
+        return absent_package is None
+
+    for sample, error in ((0, None), (1, "no backend")):
+        report = prove(write_root(tmp_path / str(sample), hidden, sample=sample), tmp_path / "a.json")
+        assert "absent_package" in report["sought"]
+        assert report.get("error", {}).get("message") == error
+
+
 def test_proof_survives_what_the_model_does(tmp_path: Path) -> None:
     """A model that exits gives a report, with no missing module."""
 
