@@ -105,7 +105,10 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
     )
     closure = close_over(search, key, attempt, workspace / "proofs")
-    document["distributions"] = {d.name: d.version for d in closure.environment}
+    document["distributions"] = [
+        {"name": d.name, "version": d.version, "size_bytes": d.size_bytes, "reason": d.reason}
+        for d in closure.environment
+    ]
     files = {name: payload.data for name, payload in payloads.items()}
     return Snapshot(
         name=request.name,

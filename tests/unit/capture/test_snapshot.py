@@ -68,7 +68,8 @@ def test_a_capture_is_complete(cell: Cell, take: Take) -> None:
     assert snapshot.deterministic
     assert document["predict"] == {"kind": "method", "method": "predict"}
     assert document["format"] == 1
-    assert document["distributions"].keys() == _names(snapshot)
+    assert {one["name"] for one in document["distributions"]} == _names(snapshot)
+    assert all(one["version"] and one["size_bytes"] and one["reason"] for one in document["distributions"])
     assert "containeriter-serving" in _names(snapshot)
     assert not {"numpy", "pandas", "scikit-learn"} & _names(snapshot)
     assert read_sample(document) == ([1, 2], [3, 6])
