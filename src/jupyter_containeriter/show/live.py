@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.show import words
-from jupyter_containeriter.show.card import deployment_card, failure_card, notes_html, progress_card
+from jupyter_containeriter.show.card import deployment_card, failure_card, progress_card
+from jupyter_containeriter.show.html import notes_html
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
