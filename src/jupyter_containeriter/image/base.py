@@ -16,16 +16,13 @@ from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import elf
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.members import LayerSpec, Member
+from jupyter_containeriter.standard_library import LEFT_OUT
 from jupyter_containeriter.types import CONTAINER_ROOT, Layer
 
 PREFIX = f"{CONTAINER_ROOT}/python"
 USER_ID = 65532
 
-#: No model predicts with these: tests, the editor, windows, documentation texts, the Python 2 translator, installers.
-_LEFT_OUT = {
-    *("test", "tests", "idlelib", "turtledemo", "tkinter", "pydoc_data", "lib2to3", "ensurepip"),
-    *("site-packages", "dist-packages"),
-}
+_LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages"}
 _SYSTEM_PREFIXES = {"/usr", "/usr/local"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_containeriter.engines.sandbox import SandboxEngine, bwrap, namespaces_work
+from jupyter_containeriter.bubblewrap import bwrap, namespaces_work
+from jupyter_containeriter.engines.sandbox import SandboxEngine
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.image.base import kernel_base
 from jupyter_containeriter.image.build import build

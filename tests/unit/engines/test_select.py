@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_containeriter.engines import sandbox, select
+from jupyter_containeriter import bubblewrap
+from jupyter_containeriter.engines import select
 from jupyter_containeriter.engines.select import reachable_engines, select_engine
 from jupyter_containeriter.errors import EngineUnreachableError, UsageError
 from jupyter_containeriter.testing import FakeEngine
@@ -23,7 +24,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         return FakeEngine("docker")
 
     monkeypatch.setattr(select, "_docker", docker)
-    monkeypatch.setattr(sandbox, "namespaces_work", lambda: has["namespaces"])
+    monkeypatch.setattr(bubblewrap, "namespaces_work", lambda: has["namespaces"])
     return has
 
 

