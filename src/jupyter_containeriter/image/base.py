@@ -5,9 +5,12 @@ Relocated to a neutral prefix, so that no path or user name of this machine ente
 
 from __future__ import annotations
 
+import functools
+import os
 import platform
 import sys
 import sysconfig
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +18,16 @@ from pathlib import Path
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import elf
 from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.libraries import Places, library_members, linked
 from jupyter_containeriter.image.members import LayerSpec, Member
+from jupyter_containeriter.image.neutral import PREFIX, neutral
 from jupyter_containeriter.standard_library import LEFT_OUT
 from jupyter_containeriter.types import CONTAINER_ROOT, Layer
 
-PREFIX = f"{CONTAINER_ROOT}/python"
 USER_ID = 65532
 
-_LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages"}
-_SYSTEM_PREFIXES = {"/usr", "/usr/local"}
+#: And what else is beside the standard library: packages, byte code, what an administrator lets interpreters start with.
+_LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages", "__pycache__", "sitecustomize.py", "usercustomize.py"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 #: dlopen-ed by glibc itself when a thread ends, hence named in no ELF header.
@@ -46,6 +50,9 @@ class Base:
         Path of the Python interpreter in the image.
     architecture
         In OCI's words: ``amd64``, ``arm64``.
+    system_libraries
+        Directory for libraries of this machine's system that packages link to and the base lacks. In the kernel base
+        the linker looks there last, so they hide nothing.
     """
 
     name: str
@@ -53,6 +60,7 @@ class Base:
     libraries: frozenset[str]
     interpreter: str
     architecture: str
+    system_libraries: str = f"{CONTAINER_ROOT}/lib"
 
 
 def kernel_base(cache: LayerCache) -> Base:
@@ -65,15 +73,33 @@ def kernel_base(cache: LayerCache) -> Base:
     """
     if not sys.platform.startswith("linux"):
         raise BuildError("The kernel base needs Linux.", "Run the kernel on Linux (a container or a virtual machine).")
-    interpreter = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+    interpreter = running_interpreter()
+    header = elf.read_elf(interpreter)
     target = f"{PREFIX}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    members = (*_root_files(), _binary(target, interpreter), *_standard_library())
-    key = LayerSpec("base", "", members).key()
-    libraries = cache.memo(f"libraries-{key}", lambda: _libraries(interpreter, members))
-    linked = tuple(_binary(name, Path(path)) for name, path in libraries["members"].items())
+    data = (*_root_files(), *_time_zones(), *_locale())
+    members = (*data, _binary(target, interpreter), *_standard_library())
+    modules = [member.source for member in members if member.source and member.source.suffix == ".so"]
+    found = linked([interpreter, *modules], (), kernel_search(), cache, _LOADED_BY_NAME)
+    linker = header.interpreter if header else None
+    places = Places(_directory_of_c_library(found), f"{PREFIX}/lib")
+    ordinary = {name: path for name, path in found.items() if not linker or name != linker.name}
+    libraries = library_members(ordinary, places, neutral(), strip=True)
+    own_linker = (_binary(str(linker), linker),) if linker else ()
     comment = f"CPython {platform.python_version()}"
-    layer = cache.layer(LayerSpec("base", comment, (*members, *linked), compile_python=True))
-    return Base("kernel", (layer,), frozenset(libraries["names"]), target, architecture())
+    layer = cache.layer(LayerSpec("base", comment, (*members, *libraries, *own_linker), compile_python=True))
+    return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system)
+
+
+def running_interpreter() -> Path:
+    """Return the interpreter itself: not the link, or the copy, that an environment has of it."""
+    original = Path(getattr(sys, "_base_executable", None) or sys.executable)
+    return (original if original.exists() else Path(sys.executable)).resolve()
+
+
+@functools.cache
+def kernel_search() -> elf.Search:
+    """Return where this process looks for libraries that its modules need."""
+    return elf.process_search(running_interpreter(), os.environ.get("LD_LIBRARY_PATH", ""))
 
 
 def architecture() -> str:
@@ -99,19 +125,43 @@ def _standard_library() -> Iterator[Member]:
         raise BuildError(
             f"The standard library is not on disk below {stdlib}.", "Use an interpreter installed as files."
         )
-    target = f"{PREFIX}/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    # Where the interpreter looks for it, seen from its prefix; "lib64" on some systems.
+    below = stdlib.relative_to(sys.base_prefix) if stdlib.is_relative_to(sys.base_prefix) else Path("lib", stdlib.name)
     for path in _walk(stdlib):
-        name = f"{target}/{path.relative_to(stdlib).as_posix()}".lstrip("/")
-        rewritten = path.name.startswith("_sysconfigdata") or path.suffix == ".so"
-        yield Member(
-            name, path, mode=0o755 if path.suffix == ".so" else 0o644, replace=_neutral() if rewritten else None
-        )
+        name = f"{PREFIX}/{below.as_posix()}/{path.relative_to(stdlib).as_posix()}".lstrip("/")
+        rewritten = path.suffix != ".py" or path.name.startswith("_sysconfigdata")
+        mode = 0o755 if path.suffix == ".so" else 0o644
+        yield Member(name, path, mode=mode, replace=neutral() if rewritten else ())
+
+
+def _time_zones() -> Iterator[Member]:
+    """Bring the time zones of :mod:`zoneinfo` along; packages with their own (``tzdata``) are asked after these."""
+    directory = next((path for path in map(Path, zoneinfo.TZPATH) if path.is_dir()), None)
+    if directory is None:
+        return
+    own = directory.resolve()
+    target = str(directory)
+    for old, new in neutral():
+        target = target.replace(old.decode(), new.decode())
+    for path in _walk(directory):
+        # Twice the same zones, with and without leap seconds; and a link to the zone of this machine.
+        if path.relative_to(directory).parts[0] not in {"posix", "right"} and path.resolve().is_relative_to(own):
+            yield Member(f"{target}/{path.relative_to(directory).as_posix()}".lstrip("/"), path)
+
+
+def _locale() -> Iterator[Member]:
+    """Bring the C library's ``C.UTF-8`` along, the locale of the container, which since glibc 2.35 is a few files."""
+    directory = Path("/usr/lib/locale/C.utf8")
+    if directory.is_dir():
+        yield from (Member(str(path).lstrip("/"), path) for path in _walk(directory))
 
 
 def _walk(directory: Path) -> Iterator[Path]:
     for path in sorted(directory.iterdir()):
+        if path.name in _LEFT_OUT:
+            continue
         if path.is_dir():
-            if path.name not in _LEFT_OUT and path.name != "__pycache__" and not path.name.startswith("config-"):
+            if not path.name.startswith("config-"):
                 yield from _walk(path)
         elif not _is_left_out(path) and path.is_file():
             yield path
@@ -122,24 +172,10 @@ def _is_left_out(file: Path) -> bool:
     return file.suffix in {".a", ".o", ".exe"} or module == "_tkinter" or ("test" in module and file.suffix == ".so")
 
 
-def _libraries(interpreter: Path, members: tuple[Member, ...]) -> dict[str, object]:
-    modules = [member.source for member in members if member.source and member.source.suffix == ".so"]
-    found = elf.closure([interpreter, *modules])
-    for name in _LOADED_BY_NAME:
-        if path := elf.find_library(name):
-            found.setdefault(name, path)
-    header = elf.read_elf(interpreter)
-    linker = header.interpreter if header else None
-    targets = {f"{PREFIX}/lib/{name}": str(path) for name, path in found.items() if not linker or name != linker.name}
-    if linker:
-        targets[str(linker)] = str(linker)
-    return {"members": targets, "names": sorted(found)}
+def _directory_of_c_library(found: dict[str, Path]) -> str:
+    """Return a directory in which the dynamic linker looks in any case."""
+    return next((str(path.parent) for name, path in found.items() if name.startswith("libc.")), f"{PREFIX}/lib")
 
 
 def _binary(name: str, source: Path) -> Member:
-    return Member(name.lstrip("/"), source.resolve(), mode=0o755, replace=_neutral(), strip=True)
-
-
-def _neutral() -> tuple[bytes, bytes] | None:
-    prefix = sys.base_prefix
-    return None if prefix in _SYSTEM_PREFIXES else (prefix.encode(), PREFIX.encode())
+    return Member(name.lstrip("/"), source.resolve(), mode=0o755, replace=neutral(), strip=True)

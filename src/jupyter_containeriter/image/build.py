@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter.image import elf
-from jupyter_containeriter.image.base import USER_ID, Base
+from jupyter_containeriter.image.base import USER_ID, Base, kernel_search
 from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.libraries import Places, library_members, linked
 from jupyter_containeriter.image.members import LayerSpec, Member
+from jupyter_containeriter.image.neutral import neutral
 from jupyter_containeriter.types import CONTAINER_ROOT, Distribution, Image, Layer, Snapshot
 
 #: A distribution of at least this size gets a layer of its own: a change of a small one never resends a big one, and
@@ -102,17 +103,17 @@ def _environment_specs(snapshot: Snapshot, base: Base, cache: LayerCache) -> Ite
 
 def _distribution_members(distribution: Distribution) -> Iterator[Member]:
     for name, path in distribution.files:
-        yield Member(f"{_ROOT}/site-packages/{name}", path, mode=0o755 if ".so" in name else 0o644)
+        # PEP 610: where on this machine, or on which server, it was installed from.
+        if not name.endswith(".dist-info/direct_url.json"):
+            mode = 0o755 if ".so" in name else 0o644
+            yield Member(f"{_ROOT}/site-packages/{name}", path, mode=mode, replace=neutral())
 
 
 def _libraries(distributions: Iterable[Distribution], base: Base, cache: LayerCache) -> list[Member]:
     binaries = [path for d in distributions for name, path in d.files if name.endswith(".so") or ".so." in name]
-    key = LayerSpec("environment", "", tuple(Member(str(path), path) for path in binaries)).key()
-    found = cache.memo(
-        f"libraries-{key}-{len(base.libraries)}",
-        lambda: {name: str(path) for name, path in elf.closure(binaries, base.libraries).items()},
-    )
-    return [Member(f"{_ROOT}/lib/{name}", Path(path).resolve(), mode=0o755) for name, path in found.items()]
+    found = linked(binaries, base.libraries, kernel_search(), cache)
+    places = Places(base.system_libraries, f"{CONTAINER_ROOT}/lib")
+    return library_members(found, places, neutral(), bundled={path.name for path in binaries})
 
 
 def _own_specs(snapshot: Snapshot) -> Iterator[LayerSpec]:

@@ -44,14 +44,19 @@ class LayerCache:
             return self.layer(spec)
         return Layer(found["digest"], found["size"], path, spec.role, spec.comment)
 
-    def memo(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return what ``compute`` gave under this key before, or compute and keep it."""
+    def memo(
+        self,
+        key: str,
+        compute: Callable[[], dict[str, Any]],
+        valid: Callable[[dict[str, Any]], bool] = lambda kept: True,
+    ) -> dict[str, Any]:
+        """Return what ``compute`` gave under this key before and is still ``valid``, or compute and keep it."""
         path = self._key_path(key)
         try:
             kept = json.loads(path.read_bytes())
         except (OSError, ValueError):
             kept = None
-        if isinstance(kept, dict):
+        if isinstance(kept, dict) and valid(kept):
             return kept
         found = compute()
         self._temporary(self._keys, (json.dumps(found).encode(),)).replace(path)

@@ -15,18 +15,49 @@ _DEFAULT_DIRECTORIES = (Path("/lib64"), Path("/usr/lib64"), Path("/lib"), Path("
 
 @dataclass(frozen=True, slots=True)
 class ElfFile:
-    """What the dynamic linker reads of a file: its interpreter, the names it needs, and where it says to look."""
+    """What the dynamic linker reads of a file: its interpreter, the names it needs, and where it says to look.
+
+    ``rpath`` (``DT_RPATH``) counts before ``LD_LIBRARY_PATH`` and for whatever the file loads, too; ``runpath``
+    (``DT_RUNPATH``) counts after it and for the file alone. A file that has the latter has no ``rpath`` here: the
+    linker ignores it.
+    """
 
     path: Path
     interpreter: Path | None
     needed: tuple[str, ...]
-    search: tuple[Path, ...]
+    rpath: tuple[Path, ...] = ()
+    runpath: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where a process looks for libraries, apart from what the file that needs them says.
+
+    Attributes
+    ----------
+    inherited
+        ``DT_RPATH`` of the executable and of the libraries it starts with.
+    variable
+        ``LD_LIBRARY_PATH``.
+    """
+
+    inherited: tuple[Path, ...] = ()
+    variable: tuple[Path, ...] = ()
+
+    def directories(self, elf: ElfFile, loaders: tuple[Path, ...] = ()) -> tuple[Path, ...]:
+        """Return where libraries that ``elf`` needs are looked for, before the linker's cache and default directories.
+
+        ``loaders`` are the ``DT_RPATH`` of what loaded it.
+        """
+        if elf.runpath:
+            return (*self.variable, *elf.runpath)
+        return (*elf.rpath, *loaders, *self.inherited, *self.variable)
 
 
 def read_elf(path: Path) -> ElfFile | None:
-    """Read a file's dynamic section; None for a file that is no dynamic ELF object."""
+    """Read a file's dynamic segment; None for a file that is no dynamic ELF object."""
     from elftools.common.exceptions import ELFError
-    from elftools.elf.dynamic import DynamicSection
+    from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
     from elftools.elf.segments import InterpSegment
 
@@ -34,25 +65,43 @@ def read_elf(path: Path) -> ElfFile | None:
         if file.read(4) != _MAGIC:
             return None
         try:
-            elf = ELFFile(file)
-            dynamic = next((s for s in elf.iter_sections() if isinstance(s, DynamicSection)), None)
+            segments = list(ELFFile(file).iter_segments())
+            dynamic = next((s for s in segments if isinstance(s, DynamicSegment)), None)
             if dynamic is None:
                 return None
-            segments = [s for s in elf.iter_segments() if isinstance(s, InterpSegment)]
             tags = list(dynamic.iter_tags())
+            interpreter = next((Path(s.get_interp_name()) for s in segments if isinstance(s, InterpSegment)), None)
         except ELFError:
             return None
         needed = tuple(_values(tags, "needed"))
-        search = _values(tags, "runpath") or _values(tags, "rpath")
-        interpreter = Path(segments[0].get_interp_name()) if segments else None
-    return ElfFile(path, interpreter, needed, tuple(_expand(search, path.parent)))
+        rpath, runpath = (_expand(_values(tags, kind), path.parent) for kind in ("rpath", "runpath"))
+    return ElfFile(path, interpreter, needed, () if runpath else rpath, runpath)
 
 
 def _values(tags: Iterable[object], kind: str) -> list[str]:
     return [getattr(tag, kind) for tag in tags if hasattr(tag, kind)]
 
 
-def closure(files: Iterable[Path], known: Iterable[str] = ()) -> dict[str, Path]:
+def process_search(executable: Path, variable: str = "") -> Search:
+    """Return where a process looks for libraries that its modules need.
+
+    Parameters
+    ----------
+    executable
+        What it runs.
+    variable
+        Its ``LD_LIBRARY_PATH``.
+    """
+    own = Search(variable=tuple(Path(entry) for entry in variable.split(":") if entry))
+    elf = read_elf(executable)
+    if elf is None:
+        return own
+    started = [read_elf(path) for path in closure([executable], search=own).values()]
+    rpaths = [*elf.rpath, *(directory for library in started if library for directory in library.rpath)]
+    return Search(tuple(dict.fromkeys(rpaths)), own.variable)
+
+
+def closure(files: Iterable[Path], known: Iterable[str] = (), search: Search | None = None) -> dict[str, Path]:
     """Return the shared libraries that ``files`` need, directly or not, by the name they are looked up under.
 
     Parameters
@@ -61,37 +110,44 @@ def closure(files: Iterable[Path], known: Iterable[str] = ()) -> dict[str, Path]
         Executables, libraries and extension modules; other files are passed over.
     known
         Names that are provided already (by the base): neither they nor what only they need is returned.
+    search
+        Where the process looks that loads them; by default, one that says nothing.
 
     Notes
     -----
-    Libraries found beside the file that needs them (wheels bundle theirs so) travel with that file and are left out.
-    A name that cannot be found is left out too: extension modules may name libraries of an optional back end.
+    Libraries that are among ``files`` (wheels bundle theirs so) travel as such and are left out. A name that cannot be
+    found is left out too: extension modules may name libraries of an optional back end.
     """
+    search = search or Search()
     start = {path.resolve() for path in files}
-    own = {path.name for path in start}
     found: dict[str, Path] = {}
-    queue: list[tuple[ElfFile, tuple[Path, ...]]] = [(elf, ()) for path in start if (elf := read_elf(path))]
+    queue: list[tuple[ElfFile, tuple[Path, ...]]] = [(elf, ()) for path in sorted(start) if (elf := read_elf(path))]
     provided = set(known)
     while queue:
-        elf, inherited = queue.pop()
+        elf, loaders = queue.pop()
         for name in elf.needed:
             if name in found or name in provided:
                 continue
-            path = find_library(name, (*elf.search, *inherited))
-            if path is None or name in own or path.resolve() in start:
+            path = find_library(name, search.directories(elf, loaders))
+            if path is None or path.resolve() in start:
                 continue
             found[name] = path
             if needed := read_elf(path):
-                queue.append((needed, elf.search))
+                queue.append((needed, (*elf.rpath, *loaders)))
     return found
 
 
-def find_library(name: str, search: Iterable[Path] = ()) -> Path | None:
-    """Return the file a library name resolves to: ``search`` first, then the linker's cache and default directories."""
-    candidates = [directory / name for directory in search]
+def find_library(name: str, directories: Iterable[Path] = ()) -> Path | None:
+    """Return the file a library name resolves to: ``directories`` first, then where the linker looks by itself."""
+    candidates = (directory / name for directory in directories)
+    return next((path for path in candidates if path.exists()), None) or find_system_library(name)
+
+
+def find_system_library(name: str) -> Path | None:
+    """Return the file a library name resolves to for everybody: in the linker's cache or its default directories."""
+    candidates = [directory / name for directory in _DEFAULT_DIRECTORIES]
     if name in (cached := _linker_cache()):
-        candidates.append(cached[name])
-    candidates += [directory / name for directory in _DEFAULT_DIRECTORIES]
+        candidates.insert(0, cached[name])
     return next((path for path in candidates if path.exists()), None)
 
 
@@ -127,9 +183,9 @@ _TYPE, _FLAGS, _OFFSET, _SIZE = 1, 2, 4, 5
 _SHF_ALLOC, _SHT_NOBITS = 2, 8
 
 
-def _expand(search: Iterable[str], origin: Path) -> list[Path]:
-    entries = [entry for value in search for entry in value.split(":") if entry]
-    return [Path(e.replace("$ORIGIN", str(origin)).replace("${ORIGIN}", str(origin))) for e in entries]
+def _expand(values: Iterable[str], origin: Path) -> tuple[Path, ...]:
+    entries = [entry for value in values for entry in value.split(":") if entry]
+    return tuple(Path(e.replace("$ORIGIN", str(origin)).replace("${ORIGIN}", str(origin))) for e in entries)
 
 
 @functools.cache

@@ -19,7 +19,9 @@ def tar_stream(spec: LayerSpec) -> Iterator[bytes]:
     made: set[str] = set()
     for member in sorted(members, key=lambda member: member.name.encode()):
         yield from _directories(member, made)
-        if not member.name.endswith("/"):
+        if member.link:
+            yield _header(member.name, tarfile.SYMTYPE, 0o777, 0, member.link)
+        elif not member.name.endswith("/"):
             yield from _file(member)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
@@ -45,7 +47,7 @@ def _file(member: Member) -> Iterator[bytes]:
         yield bytes(-size % tarfile.BLOCKSIZE)
 
 
-def _header(name: str, kind: bytes, mode: int, size: int) -> bytes:
+def _header(name: str, kind: bytes, mode: int, size: int, link: str = "") -> bytes:
     info = tarfile.TarInfo(name)
-    info.type, info.mode, info.size, info.mtime = kind, mode, size, MTIME
+    info.type, info.mode, info.size, info.mtime, info.linkname = kind, mode, size, MTIME, link
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
