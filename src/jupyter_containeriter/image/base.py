@@ -26,7 +26,7 @@ from jupyter_containeriter.types import CONTAINER_ROOT, Layer
 
 USER_ID = 65532
 
-#: And what else is beside the standard library: packages, byte code, what an administrator lets interpreters start with.
+#: And what else is beside it: packages, byte code, what an administrator lets interpreters start with.
 _LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages", "__pycache__", "sitecustomize.py", "usercustomize.py"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
