@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter._version import __version__
 
-_VERBS = ("config", "containerize", "deploy", "deployments", "doctor", "iterations", "plot", "rollback", "undeploy")
+_VERBS = (
+    "config",
+    "containerize",
+    "deploy",
+    "deployments",
+    "doctor",
+    "inspect",
+    "iterations",
+    "plot",
+    "rollback",
+    "undeploy",
+)
 
 __all__ = [
     "ContainerIterError",
@@ -21,6 +32,7 @@ __all__ = [
     "deployments",
     "doctor",
     "errors",
+    "inspect",
     "iterations",
     "plot",
     "rollback",
@@ -37,6 +49,7 @@ if TYPE_CHECKING:
         deploy,
         deployments,
         doctor,
+        inspect,
         iterations,
         plot,
         rollback,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.types import Finding
@@ -223,6 +224,18 @@ def doctor() -> list[Finding]:
     from jupyter_containeriter.diagnosis import examine
 
     return examine(session().settings)
+
+
+def inspect(reference: str) -> ImageContents:
+    """Read what the image of ``NAME[:VERSION]`` contains: packages and why, model files, local code, layers.
+
+    Raises
+    ------
+    NotFoundError
+        No such version, no image was built for it, or its image is no longer in the cache.
+    """
+    _check(reference=reference)
+    return session().inspect(reference)
 
 
 def config() -> list[Setting]:

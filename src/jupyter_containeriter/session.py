@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.image.cache import LayerCache
 
 #: Versions of these may serve.
@@ -261,6 +262,12 @@ class Session:
                 f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
             )
         return self.history.frame(name, last)
+
+    def inspect(self, reference: str) -> ImageContents:
+        """Read what the image of ``NAME[:VERSION]`` contains; see :func:`jupyter_containeriter.contents.inspect`."""
+        from jupyter_containeriter.contents import inspect
+
+        return inspect(self, reference)
 
     def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
         """Draw the history."""

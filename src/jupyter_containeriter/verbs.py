@@ -47,7 +47,18 @@ def _config(_: argparse.Namespace) -> Shown:
     return Settings(api.config())
 
 
+def _inspect(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.inspect(arguments.reference)
+
+
+def _reference(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
+
+
 VERBS = (
+    Verb("inspect", "show what the image of a version contains, and why", _inspect, _reference),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),
 )

@@ -24,7 +24,8 @@ def deployment_card(deployment: Deployment) -> str:
     rows = [("Parity", escape(words.parity(iteration)))]
     if deployment.container is not None:
         rows.append(("URL", _link(deployment)))
-    rows.append(("Image", image))
+    hint = f"%containeriter inspect {deployment.name}:{deployment.version}"
+    rows.append(("Image", f'{image} <code style="color:{FAINT}">{escape(hint)}</code>'))
     if deployment.load is not None:
         rows.append(("Sent", escape(words.sent(deployment.load))))
     if iteration.metrics:

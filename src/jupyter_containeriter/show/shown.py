@@ -24,6 +24,9 @@ class Shown(ABC):
     def document(self) -> Any:
         """Return what ``--json`` prints, before it is JSON."""
 
+    def __str__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
         return self.html()
 

@@ -1,0 +1,285 @@
+"""What an image contains, read back from the stored image itself: its layers, its manifest and its snapshot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from jupyter_containeriter.errors import BuildError, NotFoundError
+from jupyter_containeriter.names import parse_reference
+from jupyter_containeriter.road import stored_document
+from jupyter_containeriter.show.contents import contents_card, contents_text
+from jupyter_containeriter.show.shown import Shown
+from jupyter_containeriter.types import CONTAINER_ROOT, Image, Iteration, Layer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from jupyter_containeriter.session import Session
+
+_ROOT = f"{CONTAINER_ROOT}/".lstrip("/")
+_SITE = f"{_ROOT}site-packages/"
+#: The newest version is one of these; an older one that failed may have an image, too, and is inspected by its number.
+_NEWEST = ("verified", "deployed", "built")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of an image: its path from the root, its size in bytes and the index of its layer."""
+
+    path: str
+    size_bytes: int
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution in an image.
+
+    Attributes
+    ----------
+    name, version
+        As it is installed.
+    size_bytes
+        All its files in the image with their byte code.
+    reason
+        Why it is in; "" in images of early versions.
+    layer
+        Index of its layer, bottom up; None where no file of it was found.
+    left_out, left_out_bytes
+        Files of the installation that are not in the image (tests, headers), and their size.
+    """
+
+    name: str
+    version: str
+    size_bytes: int
+    reason: str
+    layer: int | None
+    left_out: int = 0
+    left_out_bytes: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class ImageContents(Shown):
+    """What an image contains.
+
+    Attributes
+    ----------
+    iteration
+        The row of the history it is of.
+    image
+        The stored image: reference, digest, layers bottom up, sizes.
+    snapshot
+        Its ``snapshot.json``.
+    packages
+        The distributions, biggest first.
+    files
+        Every file of the image.
+    """
+
+    iteration: Iteration
+    image: Image
+    snapshot: Mapping[str, Any]
+    packages: tuple[Package, ...]
+    files: tuple[StoredFile, ...]
+
+    @property
+    def architecture(self) -> str:
+        """In OCI's words: ``amd64``, ``arm64``."""
+        return str(json.loads(self.image.config)["architecture"])
+
+    @property
+    def base(self) -> str:
+        """What the image is built on."""
+        return ", ".join(layer.comment for layer in self.image.layers if layer.role == "base")
+
+    @cached_property
+    def code(self) -> tuple[StoredFile, ...]:
+        """Local code; its byte code is left out."""
+        return tuple(file for file in self.below("code/") if not file.path.endswith(".pyc"))
+
+    @cached_property
+    def model(self) -> tuple[StoredFile, ...]:
+        """The files of the model."""
+        return self.below("model/")
+
+    @cached_property
+    def libraries(self) -> tuple[StoredFile, ...]:
+        """The shared libraries that were copied from this machine, for the interpreter and for packages."""
+        names = (file for prefix in ("lib/", "python/lib/") for file in self.below(prefix))
+        return tuple(file for file in names if ".so" in file.path and "/python3." not in file.path)
+
+    @property
+    def left_out(self) -> Mapping[str, Any]:
+        """What was left out on purpose, as the snapshot tells it; empty where it does not."""
+        told = self.snapshot.get("left_out") or {}
+        return told if isinstance(told, Mapping) else {str(one): "" for one in told}
+
+    def below(self, directory: str) -> tuple[StoredFile, ...]:
+        """Return the files below a directory of ``/opt/containeriter``."""
+        return tuple(file for file in self.files if file.path.startswith(f"/{_ROOT}{directory}"))
+
+    def frame(self) -> DataFrame:
+        """Return the packages as a DataFrame, biggest first."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(package) for package in self.packages])
+
+    def html(self) -> str:
+        """Return the card: sizes as bars, packages biggest first."""
+        return contents_card(self)
+
+    def text(self) -> str:
+        """Return a line for each package."""
+        return contents_text(self)
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it but the list of files."""
+        image = self.image
+        return {
+            "name": self.iteration.name,
+            "version": self.iteration.version,
+            "status": self.iteration.status,
+            "reference": image.reference,
+            "digest": image.digest,
+            "size_bytes": image.size_bytes,
+            "architecture": self.architecture,
+            "base": self.base,
+            "python": self.snapshot["python"],
+            "layers": [
+                {key: getattr(layer, key) for key in ("role", "comment", "digest", "size_bytes")}
+                for layer in image.layers
+            ],
+            "packages": [asdict(package) for package in self.packages],
+            "model": {**self.snapshot["model"], "files": [asdict(file) for file in self.model]},
+            "code": [asdict(file) for file in self.code],
+            "libraries": [asdict(file) for file in self.libraries],
+            "left_out": dict(self.left_out),
+        }
+
+
+def inspect(session: Session, reference: str) -> ImageContents:
+    """Read what the image of ``NAME[:VERSION]`` contains.
+
+    Raises
+    ------
+    NotFoundError
+        No such version, no image was built for it, or its image is no longer in the cache.
+    """
+    iteration = _iteration(session, *parse_reference(reference))
+    image, document = stored_document(session.cache, iteration)
+    if image is None:
+        raise NotFoundError(
+            f"The image of {iteration.name}:{iteration.version} is no longer in the layer cache.",
+            "Containerize the model again.",
+        )
+    files, records = _read(image.layers)
+    return ImageContents(iteration, image, document, _packages(document, files, records), files)
+
+
+def _iteration(session: Session, name: str, version: int | None) -> Iteration:
+    session.reconcile()
+    history = session.history
+    iteration = history.latest(name, _NEWEST) if version is None else history.get(name, version)
+    if iteration is None:
+        wanted = name if version is None else f"{name}:{version}"
+        raise NotFoundError(f"There is no {wanted}.", "See %iterations for what there is.")
+    if not iteration.image_digest:
+        raise NotFoundError(
+            f"{name}:{iteration.version} is {iteration.status}: no image was built for it.",
+            f"Inspect another version; %iterations {name} lists them.",
+        )
+    return iteration
+
+
+# --- layers --------------------------------------------------------------------------------------------------------
+
+
+def _read(layers: Iterable[Layer]) -> tuple[tuple[StoredFile, ...], dict[str, bytes]]:
+    """Return the files of all layers, and each distribution's ``RECORD`` by the path of its directory.
+
+    The layers of one image have no file in common, so nothing hides anything.
+    """
+    files: list[StoredFile] = []
+    records: dict[str, bytes] = {}
+    for index, layer in enumerate(layers):
+        try:
+            with tarfile.open(layer.path) as archive:
+                for member in archive:
+                    if not member.isdir():
+                        files.append(StoredFile(f"/{member.name}", member.size, index))
+                    if member.name.endswith(".dist-info/RECORD") and (content := archive.extractfile(member)):
+                        records[member.name.removesuffix("/RECORD")] = content.read()
+        except (tarfile.TarError, OSError) as error:
+            raise BuildError(f"The layer {layer.comment} cannot be read: {error}.", _AGAIN) from error
+    return tuple(files), records
+
+
+_AGAIN = "Containerize the model again: damaged layers are built anew."
+
+
+def _packages(
+    document: Mapping[str, Any], files: Iterable[StoredFile], records: Mapping[str, bytes]
+) -> tuple[Package, ...]:
+    recorded = {_name(directory): dict(_recorded(record)) for directory, record in records.items()}
+    owners = {path: name for name, paths in recorded.items() for path in paths}
+    found: dict[str, list[StoredFile]] = {}
+    present: set[str] = set()
+    for file in files:
+        if file.path.startswith(f"/{_SITE}"):
+            path = _source(file.path.removeprefix(f"/{_SITE}"))
+            present.add(path)
+            # What no RECORD names belongs to the distribution that is called like its directory.
+            owner = owners.get(path) or str(canonicalize_name(path.partition("/")[0].removesuffix(".py")))
+            found.setdefault(owner, []).append(file)
+    packages = []
+    for told in _told(document):
+        own = found.get(told["name"], [])
+        missing = [size for path, size in recorded.get(told["name"], {}).items() if path not in present]
+        packages.append(
+            Package(
+                name=told["name"],
+                version=told["version"],
+                size_bytes=sum(file.size_bytes for file in own) if own else told.get("size_bytes", 0),
+                reason=told.get("reason", ""),
+                layer=own[0].layer if own else None,
+                left_out=len(missing),
+                left_out_bytes=sum(missing),
+            )
+        )
+    return tuple(sorted(packages, key=lambda package: (-package.size_bytes, package.name)))
+
+
+def _told(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the snapshot's distributions; early versions wrote nothing but their versions by name."""
+    told = document["distributions"]
+    if isinstance(told, Mapping):
+        return [{"name": name, "version": version} for name, version in told.items()]
+    return list(told)
+
+
+def _name(directory: str) -> str:
+    """Return the name of the distribution whose ``NAME-VERSION.dist-info`` this is (PEP 427)."""
+    return str(canonicalize_name(PurePosixPath(directory).name.removesuffix(".dist-info").partition("-")[0]))
+
+
+def _recorded(record: bytes) -> Iterator[tuple[str, int]]:
+    """Yield path and size of the files below ``site-packages`` that a ``RECORD`` names, without byte code (PEP 376)."""
+    for row in csv.reader(record.decode(errors="replace").splitlines()):
+        path, size = (row[0], row[2]) if len(row) > 2 else ("", "")
+        if path and not path.startswith(("../", "/")) and not path.endswith((".pyc", ".pyo")):
+            yield path, int(size) if size.isdecimal() else 0
+
+
+def _source(path: str) -> str:
+    """Return the source that a file of byte code was compiled from; any other path as it is."""
+    directory, cache, name = path.rpartition("__pycache__/")
+    return f"{directory}{name.partition('.')[0]}.py" if cache and name.endswith(".pyc") else path
