@@ -18,6 +18,8 @@ needs=(
   skopeo:skopeo
   umoci:umoci
   podman:podman
+  docker-registry:docker-registry
+  openssl:openssl
 )
 
 say() { echo "$*" >&2; }

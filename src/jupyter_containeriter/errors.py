@@ -82,6 +82,20 @@ class EngineUnreachableError(EngineError):
     default_remedy = "Start the engine (for example: systemctl start docker), or deploy with --engine sandbox."
 
 
+class RegistryError(ContainerIterError):
+    """A registry refused, failed or cannot be reached. What it holds already is not sent again."""
+
+    default_remedy = "Try again later; what the registry holds by then is not sent again."
+
+
+class RegistryUnreachableError(RegistryError):
+    """A registry does not answer, or the connection broke again and again. What has arrived is not sent again."""
+
+    default_remedy = (
+        "Check that the registry runs and that this machine can reach it; what it holds already is not sent again."
+    )
+
+
 class StartError(EngineError):
     """The container started and ended, or never became ready. The message ends with its last log lines."""
 

@@ -1,0 +1,70 @@
+"""Who a person is to a registry: what ``docker login`` and ``podman login`` left, and credential helpers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_containeriter.errors import RegistryError
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A name with a password, or an identity token (OAuth2 refresh token). They never show themselves."""
+
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+
+
+def find_credentials(host: str) -> Credentials | None:
+    """Return the credentials for a registry's host, None where a person never logged in.
+
+    Looked at in this order: the file that ``REGISTRY_AUTH_FILE`` names, Docker's ``config.json`` (in ``DOCKER_CONFIG``
+    or ``~/.docker``) with its ``credHelpers`` and ``credsStore``, and Podman's ``auth.json``. Formats:
+    ``docker login`` in Docker's reference, ``containers-auth.json(5)``.
+
+    Raises
+    ------
+    RegistryError
+        A file cannot be read, or a credential helper fails.
+    """
+    from docker import auth
+    from docker.errors import DockerException
+
+    for path in _files():
+        try:
+            # None lets docker-py look where Docker itself does.
+            found = auth.load_config(path and str(path)).resolve_authconfig(host)
+        except (DockerException, ValueError, TypeError, AttributeError) as error:
+            # Its words may quote what a helper wrote, so they stay out of the message.
+            raise RegistryError(
+                f"The credentials for {host} cannot be read from {path or 'the configuration of Docker'}.",
+                f"Log in again: docker login {host}",
+            ) from error
+        if credentials := _credentials(found or {}):
+            return credentials
+    return None
+
+
+def _files() -> Iterator[Path | None]:
+    if explicit := os.environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(explicit)
+    yield None
+    directories = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("XDG_CONFIG_HOME") or "~/.config"]
+    if hasattr(os, "getuid"):
+        directories.insert(1, f"/run/containers/{os.getuid()}")
+    for directory in filter(None, directories):
+        path = Path(directory).expanduser() / "containers" / "auth.json"
+        if path.exists():
+            yield path
+
+
+def _credentials(found: dict[str, Any]) -> Credentials | None:
+    # Files are read with lower-case keys, helpers answer with capitals.
+    entry = {key.lower(): value or "" for key, value in found.items()}
+    credentials = Credentials(entry.get("username", ""), entry.get("password", ""), entry.get("identitytoken", ""))
+    return credentials if credentials != Credentials() else None
