@@ -117,9 +117,9 @@ def example_body(sample: Mapping[str, Any] | None, schema: Mapping[str, Any] | N
     data = wire.decode(sample["inputs"], schema["inputs"])
     kind = schema["inputs"]["kind"]
     if kind == "dataframe":
-        row = {
-            t["name"]: t["data"][0] for t in wire.encode(data.head(1), schema["inputs"]) if t["name"] in data.columns
-        }
+        columns = {column["name"] for column in schema["inputs"]["columns"]}
+        tensors = wire.encode(data.head(1), schema["inputs"])
+        row = {tensor["name"]: tensor["data"][0] for tensor in tensors if tensor["name"] in columns}
         return json.dumps({"dataframe_records": [row]})
     if kind == "ndarray":
         return json.dumps({"inputs": data[:1].tolist()}, default=str)

@@ -99,7 +99,9 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
     payloads = {"model/model.pkl": model, **({"model/predict.pkl": function} if function else {})}
     document = _document(request.name, model, predictor, predictions)
     search = ClosureSearch(request.include, request.exclude)
-    search.add({*_schema_modules(predictions.schema), *(module for p in payloads.values() for module in p.modules)})
+    schemas = (predictions.schema or {}).values()
+    search.add({module for schema in schemas for module in wire.libraries(schema)})
+    search.add({module for payload in payloads.values() for module in payload.modules})
     attempt = _attempt(request, payloads, document, predictions, workspace)
     key = _digest(
         _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
@@ -227,20 +229,6 @@ def _remedy(code: Mapping[str, Path]) -> str | None:
     if not modules:
         return None
     return f"If you edited {', '.join(modules)} after importing it, reload it (importlib.reload) or restart the kernel."
-
-
-def _schema_modules(schema: Any) -> Iterator[str]:
-    """Name the libraries needed to hold data of this schema."""
-    if isinstance(schema, dict):
-        if kind := _KIND_MODULES.get(str(schema.get("kind"))):
-            yield kind
-        schema = list(schema.values())
-    if isinstance(schema, list):
-        for part in schema:
-            yield from _schema_modules(part)
-
-
-_KIND_MODULES = {"ndarray": "numpy", "dataframe": "pandas", "series": "pandas"}
 
 
 def _json(document: Any) -> bytes:

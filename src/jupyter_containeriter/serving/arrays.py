@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .tensors import (
+    Codec,
     Tensor,
     WireError,
     elements,
     float_word,
     make_tensor,
-    object_data,
-    object_values,
     parameters_of,
     read_tensor,
 )
+from .texts import complex_text, object_data, object_values
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Column = dict[str, Any]
+
+#: Beginnings of the dtypes of texts and of bytes.
+_ANY_WIDTH = ("<U", ">U", "|S")
 
 _NAT = np.iinfo(np.int64).min
 
@@ -33,14 +38,14 @@ def describe_dtype(dtype: np.dtype[Any], where: str) -> Column:
         datatype = f"{'U' if kind == 'u' else ''}INT{8 * dtype.itemsize}"
     elif kind == "f" and dtype.itemsize <= 8:
         datatype = f"FP{8 * dtype.itemsize}"
-    elif kind in "UO" or (kind == "M" and dtype != np.dtype("M8")):
+    elif kind in "USO" or (kind == "c" and dtype.itemsize <= 16) or (kind == "M" and dtype != np.dtype("M8")):
         datatype = "BYTES"
     elif kind == "m" and dtype != np.dtype("m8"):
         datatype = "INT64"
     else:
         raise WireError(f"{where}: cannot carry the dtype {dtype}; convert it to numbers, strings or dates")
     # The name says the same on every machine; byte order and the width of strings are only in the other form.
-    return {"dtype": dtype.name if dtype.isnative and kind != "U" else dtype.str, "datatype": datatype}
+    return {"dtype": dtype.name if dtype.isnative and kind not in "US" else dtype.str, "datatype": datatype}
 
 
 def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:
@@ -56,6 +61,10 @@ def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:
         counts = array.astype(array.dtype.newbyteorder("=")).view(np.int64).tolist()
         return [None if count == _NAT else count for count in counts], {}
     data = array.tolist()
+    if kind == "S":
+        return [b64encode(content).decode("ascii") for content in data], {"content_type": "base64"}
+    if kind == "c":
+        return [complex_text(number) for number in data], {}
     if kind == "f" and not np.isfinite(array).all():
         data = [float_word(number) for number in data]
     return data, {}
@@ -67,15 +76,26 @@ def from_data(name: str, data: list[Any], column: Column, parameters: dict[str, 
     if dtype.kind == "O":
         return np.fromiter(object_values(name, data, parameters), dtype=object, count=len(data))
     values = elements(name, column["datatype"], data, nulls=dtype.kind in "Mm")
-    if dtype.kind == "U":
-        array = np.array(values, dtype=str)
+    if dtype.kind == "S":
+        values = _read_each(name, values, lambda text: b64decode(text, validate=True), "base64")
+    if dtype.kind in "US":
+        array = np.array(values, dtype=dtype.kind)
         # A later text may be longer than the sample's: it is kept, never cut.
         return array.astype(dtype) if array.dtype.itemsize <= dtype.itemsize else array
+    if dtype.kind == "c":
+        return np.array(_read_each(name, values, complex, "complex numbers such as 1+2j"), dtype=dtype)
     if dtype.kind == "m":
         return np.array([_NAT if count is None else count for count in values], dtype=np.int64).view(dtype)
     if dtype.kind == "M":
         return _dates(name, values, dtype)
     return np.array(values, dtype=dtype)
+
+
+def _read_each(name: str, texts: list[str], read: Callable[[str], Any], expected: str) -> list[Any]:
+    try:
+        return [read(text) for text in texts]
+    except ValueError as error:
+        raise WireError(f"{name}: expected {expected}: {error}") from None
 
 
 def _dates(name: str, values: list[Any], dtype: np.dtype[Any]) -> Array:
@@ -115,7 +135,9 @@ def decode_array(tensor: Tensor, schema: dict[str, Any]) -> Array:
 def same_dtype(actual: Column, wanted: Column) -> bool:
     """Tell whether two descriptions are of one dtype; strings may have any width."""
     dtypes = str(actual["dtype"]), str(wanted["dtype"])
-    return dtypes[0] == dtypes[1] or all(dtype.startswith(("<U", ">U")) for dtype in dtypes)
+    return dtypes[0] == dtypes[1] or any(
+        all(dtype.startswith(width) for dtype in dtypes) for width in ("<U", ">U", "|S")
+    )
 
 
 def _same_shape(shape: Any, wanted: list[int]) -> bool:
@@ -131,3 +153,12 @@ def _convert(value: Array, dtype: np.dtype[Any], name: str) -> Array:
     elif value.dtype.kind in "UO" and dtype.kind in "UO" and all(type(text) is str for text in value.ravel().tolist()):
         return value.astype(str if dtype.kind == "U" else object)
     raise WireError(f"{name}: expected dtype {dtype}, got {value.dtype}, which cannot be converted without loss")
+
+
+CODECS = {
+    "ndarray": Codec(
+        lambda value, name, _prefix: infer_array(value, name),
+        lambda value, schema, _prefix, *, cast: [encode_array(value, schema, cast=cast)],
+        lambda tensors, schema, _prefix: decode_array(tensors[schema["name"]], schema),
+    )
+}

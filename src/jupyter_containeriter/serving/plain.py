@@ -11,15 +11,14 @@ from .tensors import (
     elements,
     flatten,
     float_word,
-    from_json,
     is_numpy_scalar,
     make_tensor,
     nest,
     parameters_of,
     read_tensor,
-    to_json,
     type_name,
 )
+from .texts import from_json, to_json
 
 DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 _TYPES: dict[str, type] = {kind.__name__: kind for kind in DATATYPES}
@@ -52,7 +51,7 @@ def infer_list(value: list[Any], name: str) -> dict[str, Any] | None:
     if kind in DATATYPES and not (kind is int and not all(map(_is_int64, flat))):
         schema = {"kind": "list", "name": name, "type": kind.__name__, "datatype": DATATYPES[kind]}
         return {**schema, "shape": [-1] * len(shape)}
-    if kind and len(shape) == 1 and is_numpy_scalar(flat[0]) and flat[0].dtype.kind in "biufU":
+    if kind and len(shape) == 1 and is_numpy_scalar(flat[0]) and _of_one_dtype(flat):
         import numpy as np
 
         from .arrays import describe_dtype
@@ -60,6 +59,12 @@ def infer_list(value: list[Any], name: str) -> dict[str, Any] | None:
         dtype = describe_dtype(np.array(flat).dtype, name)
         return {"kind": "list", "name": name, "type": "numpy", **dtype, "shape": [-1]}
     return None
+
+
+def _of_one_dtype(scalars: list[Any]) -> bool:
+    """Tell whether numpy scalars of one type are of one dtype, too; texts may have any length."""
+    dtype = scalars[0].dtype
+    return dtype.kind in "US" or (dtype.kind in "biufcMm" and all(scalar.dtype == dtype for scalar in scalars))
 
 
 def encode_scalar(value: Any, schema: dict[str, Any], *, cast: bool) -> Tensor:
@@ -106,8 +111,8 @@ def _encode_numpy(values: list[Any], actual: dict[str, Any] | None, schema: dict
     name = schema["name"]
     if actual is None or actual["type"] != "numpy" or not same_dtype(actual, schema):
         raise WireError(f"{name}: expected numpy {schema['dtype']}, got {type_name(values[0])}")
-    data, _ = to_data(np.array(values), name)
-    return make_tensor(name, [len(values)], schema["datatype"], data)
+    data, parameters = to_data(np.array(values), name)
+    return make_tensor(name, [len(values)], schema["datatype"], data, parameters)
 
 
 def encode_json(value: Any, name: str) -> Tensor:

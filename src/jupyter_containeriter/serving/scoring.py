@@ -21,16 +21,14 @@ from .model import LoadedModel
 from .tensors import (
     FLOATS,
     INTEGERS,
-    TAGS,
     Tensor,
     WireError,
     flatten,
     make_tensor,
     nest,
-    object_data,
-    to_json,
     type_name,
 )
+from .texts import object_data, to_json, without_tags
 
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 
@@ -208,23 +206,44 @@ def _raw_tensors(given: Any, schema: _Schema, form: str) -> list[Tensor]:
         return [make_tensor(schema["name"], [1], "BYTES", [to_json(given, form)])]
     if kind == "scalar":
         return [make_tensor(schema["name"], [1], schema["datatype"], [given])]
-    if kind == "mapping":
-        if not isinstance(given, dict):
-            raise WireError(f"{form}: expected an object with {', '.join(schema['members'])}, got {type_name(given)}")
-        unknown = given.keys() - schema["members"].keys()
-        if unknown:
-            raise WireError(f"{form}: unknown {min(unknown)!r}; expected {', '.join(schema['members'])}")
-        parts = [(given[key], member, f"{form}.{key}") for key, member in schema["members"].items() if key in given]
-        return [tensor for part in parts for tensor in _raw_tensors(*part)]
-    if kind == "sequence":
-        if not isinstance(given, list) or len(given) != len(schema["items"]):
-            raise WireError(f"{form}: expected a list of {len(schema['items'])}")
-        parts = [(item, given[place], f"{form}[{place}]") for place, item in enumerate(schema["items"])]
-        return [tensor for item, part, field in parts for tensor in _raw_tensors(part, item, field)]
+    if kind in ("mapping", "sequence"):
+        parts = (_mapping_parts if kind == "mapping" else _sequence_parts)(given, schema, form)
+        return [tensor for item, part, field in parts for tensor in _raw_tensors(item, part, field)]
+    if kind == "sparse":
+        return _sparse_tensors(given, schema, form)
     if kind == "dataframe":
         columns = given if isinstance(given, dict) else _by_position(given, schema, form)
         return _frame_tensors(columns, schema, form)
     return [_array_tensor(given, schema, form)]
+
+
+def _mapping_parts(given: Any, schema: _Schema, form: str) -> list[tuple[Any, _Schema, str]]:
+    members = schema["members"]
+    if not isinstance(given, dict):
+        raise WireError(f"{form}: expected an object with {', '.join(members)}, got {type_name(given)}")
+    if unknown := given.keys() - members.keys():
+        raise WireError(f"{form}: unknown {min(unknown)!r}; expected {', '.join(members)}")
+    return [(given[key], member, f"{form}.{key}") for key, member in members.items() if key in given]
+
+
+def _sequence_parts(given: Any, schema: _Schema, form: str) -> list[tuple[Any, _Schema, str]]:
+    if not isinstance(given, list) or len(given) != len(schema["items"]):
+        raise WireError(f"{form}: expected a list of {len(schema['items'])}")
+    return [
+        (item, part, f"{form}[{place}]") for place, (item, part) in enumerate(zip(given, schema["items"], strict=True))
+    ]
+
+
+def _sparse_tensors(given: Any, schema: _Schema, form: str) -> list[Tensor]:
+    parts = _sparse_parts(schema)
+    if not isinstance(given, dict) or given.keys() != parts.keys():
+        raise WireError(f"{form}: expected a sparse matrix as an object with {', '.join(parts)}")
+    return [_array_tensor(given[name], part, form) for name, part in parts.items()]
+
+
+def _sparse_parts(schema: _Schema) -> dict[str, _Schema]:
+    """Return the parts of a sparse matrix by their own names, such as ``data``."""
+    return {part["name"].removeprefix(f"{schema['name']}."): part for part in schema["parts"]}
 
 
 def _array_tensor(given: Any, schema: _Schema, form: str) -> Tensor:
@@ -270,7 +289,10 @@ def _best_effort(form: str, given: Any, table: Table | None) -> Any:
 
 
 def plain(tensors: list[Tensor], schema: _Schema) -> Any:
-    """Return predictions as the JSON a person would write: nested lists, records for a DataFrame, null for NaN."""
+    """Return predictions as the JSON a person would write: nested lists, records for a DataFrame, null for NaN.
+
+    A sparse matrix stays one: an object of the arrays it is made of, and its shape.
+    """
     return _plain({tensor["name"]: tensor for tensor in tensors}, schema)
 
 
@@ -284,6 +306,9 @@ def _plain(named: dict[str, Tensor], schema: _Schema) -> Any:
         columns = [_data(named[column["name"]]) for column in schema["columns"]]
         labels = [str(column["label"]) for column in schema["columns"]]
         return [dict(zip(labels, row, strict=True)) for row in zip(*columns, strict=True)]
+    if kind == "sparse":
+        parts = {name: named[part["name"]] for name, part in _sparse_parts(schema).items()}
+        return {name: nest(tensor["shape"], _data(tensor)) for name, tensor in parts.items()}
     tensor = named[schema["name"]]
     data = _data(tensor)
     # A list that went as JSON text is one element as well.
@@ -295,16 +320,5 @@ def _data(tensor: Tensor) -> list[Any]:
     if tensor["datatype"] in FLOATS:
         return [None if number == "NaN" else number for number in tensor["data"]]
     if tensor.get("parameters", {}).get("content_type") == "json":
-        return [_without_tags(json.loads(text)) for text in tensor["data"]]
+        return [without_tags(json.loads(text)) for text in tensor["data"]]
     return list(tensor["data"])
-
-
-def _without_tags(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_tags(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1 and TAGS & value.keys():
-        ((tag, content),) = value.items()
-        return _without_tags(content) if tag == "$tuple" else None if content == "NaN" else content
-    return {key: _without_tags(item) for key, item in value.items()}

@@ -2,15 +2,15 @@
 
 JSON has no NaN and no infinities. Among the data of a floating-point tensor they are the strings ``"NaN"``,
 ``"Infinity"`` and ``"-Infinity"``; on input ``null`` is read as NaN too. A BYTES tensor whose parameters say
-``content_type: json`` carries JSON text, in which the tags of :data:`TAGS` stand for what JSON lacks.
+``content_type: json`` carries JSON text (see ``texts.py``); one that says ``content_type: base64`` carries bytes.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn
 
 Tensor = dict[str, Any]
 
@@ -22,12 +22,21 @@ INTEGERS = {
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
 
-#: Objects of one of these keys in JSON text stand for a Python tuple, and for a float that JSON cannot write.
-TAGS = frozenset({"$tuple", "$float"})
-
 JSON_CONTENT = {"content_type": "json"}
 
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+FLOAT_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Codec(NamedTuple):
+    """How the values of a kind are described, and written and read as tensors.
+
+    ``infer(value, name, prefix)`` returns a schema, ``encode(value, schema, prefix, cast=)`` tensors, and
+    ``decode(tensors by name, schema, prefix)`` the value; see ``wire.py``.
+    """
+
+    infer: Callable[[Any, str, str], dict[str, Any]]
+    encode: Callable[..., list[Tensor]]
+    decode: Callable[[dict[str, Tensor], dict[str, Any], str], Any]
 
 
 class WireError(ValueError):
@@ -182,8 +191,8 @@ def _floats(name: str, datatype: str, data: list[Any], *, nulls: bool) -> list[A
             checked.append(float(element))
         elif element is None:
             checked.append(None if nulls else math.nan)
-        elif isinstance(element, str) and element in _WORDS:
-            checked.append(_WORDS[element])
+        elif isinstance(element, str) and element in FLOAT_WORDS:
+            checked.append(FLOAT_WORDS[element])
         else:
             _refuse(name, datatype, position, element)
     return checked
@@ -208,99 +217,9 @@ def float_word(number: float) -> float | str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def object_data(values: list[Any], where: str) -> tuple[list[Any], dict[str, Any]]:
-    """Return data and parameters of a BYTES tensor for arbitrary Python objects.
-
-    Strings go as they are, with ``null`` where one is missing; the parameter ``missing`` says what stood there if it
-    was not None. Anything else goes as one JSON text for each element.
-    """
-    markers = {_missing_marker(value) for value in values if type(value) is not str}
-    if not markers:
-        return values, {}
-    if len(markers) == 1 and "" not in markers:
-        marker = markers.pop()
-        data = [value if type(value) is str else None for value in values]
-        return data, {} if marker == "none" else {"missing": marker}
-    return [to_json(value, f"{where}, element {position}") for position, value in enumerate(values)], JSON_CONTENT
-
-
-def object_values(name: str, data: list[Any], parameters: dict[str, Any]) -> list[Any]:
-    """Undo :func:`object_data`."""
-    if parameters.get("content_type") == "json":
-        return [from_json(text, name) for text in elements(name, "BYTES", data)]
-    marker = parameters.get("missing", "none")
-    if marker not in ("none", "nan", "na"):
-        raise WireError(f"{name}: expected the parameter missing to be none, nan or na, got {marker!r}")
-    missing: Any = math.nan if marker == "nan" else None
-    if marker == "na":
-        import pandas as pd
-
-        missing = pd.NA
-    return [missing if value is None else value for value in elements(name, "BYTES", data, nulls=True)]
-
-
-def _missing_marker(value: Any) -> str:
-    if value is None:
-        return "none"
-    if type(value) is float and math.isnan(value):
-        return "nan"
-    # pandas may be absent, so its NA is known by name.
-    return "na" if type(value).__name__ == "NAType" else ""
-
-
-def to_json(value: Any, where: str) -> str:
-    """Write a value as strict JSON text, with tags for tuples and for floats that JSON lacks.
-
-    numpy scalars inside become Python's own.
-
-    Raises
-    ------
-    WireError
-        If the value holds anything else. The message gives the path to it.
-    """
-    return json.dumps(_tagged(value, where, ()), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-
-
-def from_json(text: Any, name: str) -> Any:
-    """Undo :func:`to_json`."""
-    try:
-        return json.loads(text, object_hook=_untagged)
-    except (LookupError, RecursionError, TypeError, ValueError) as error:
-        raise WireError(f"{name}: expected JSON text: {error}") from None
-
-
-def _tagged(value: Any, where: str, path: tuple[Any, ...]) -> Any:
-    kind = type(value)
-    if value is None or kind in (bool, int, str):
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {"$float": float_word(value)}
-    if kind is list:
-        return [_tagged(item, where, (*path, position)) for position, item in enumerate(value)]
-    if kind is tuple:
-        return {"$tuple": [_tagged(item, where, (*path, position)) for position, item in enumerate(value)]}
-    if kind is dict and all(type(key) is str for key in value) and not (len(value) == 1 and TAGS & value.keys()):
-        return {key: _tagged(item, where, (*path, key)) for key, item in value.items()}
-    if is_numpy_scalar(value) and type(value.item()) in (bool, int, float, str):
-        return _tagged(value.item(), where, path)
-    place = where + "".join(f"[{step!r}]" for step in path)
-    hint = " with keys other than plain strings" if kind is dict else ""
-    raise WireError(f"{place}: cannot carry a {type_name(value)}{hint}")
-
-
-def _untagged(item: dict[str, Any]) -> Any:
-    if len(item) == 1:
-        if "$tuple" in item:
-            return tuple(item["$tuple"])
-        if "$float" in item:
-            return _WORDS[item["$float"]]
-    return item
-
-
 def is_numpy_scalar(value: Any) -> bool:
     """Tell numpy's scalars from other values without importing numpy."""
-    kind = type(value)
-    return kind.__module__ == "numpy" and kind.__name__ != "ndarray" and hasattr(value, "dtype")
+    return type(value).__module__ == "numpy" and hasattr(value, "dtype") and not hasattr(value, "__array_finalize__")
 
 
 def type_name(value: Any) -> str:

@@ -8,21 +8,24 @@ kind        value                                                      tensors
 ndarray     ``numpy.ndarray`` of any dimension                         one
 dataframe   ``pandas.DataFrame``                                       one for each column, and the index
 series      ``pandas.Series``                                          one, and the index
+sparse      sparse matrix or array of scipy                            four: entries, their places, shape
+torch, jax  ``torch.Tensor`` (without gradients), ``jax.Array``        one
 list        rectangular (nested) list of one plain type                one
 scalar      number, string, bool, numpy scalar                         one
-mapping     ``dict`` of str to values; names are joined with a dot     those of its values
+mapping     ``dict``; names are joined with a dot                      those of its values
 sequence    tuple, or list of arrays; names are numbered               those of its items
-json        any other value JSON can hold (tuples too)                 one BYTES tensor of JSON text
+json        any other value JSON text can hold (see ``texts.py``)      one BYTES tensor of JSON text
 ==========  =========================================================  ====================================
 
-The round trip is exact in value, dtype and container type; what cannot be carried raises :class:`WireError`. numpy and
-pandas are imported only when a value or a schema needs them.
+The round trip is exact in value, dtype and container type; what cannot be carried raises :class:`WireError`. numpy,
+pandas, scipy, torch and JAX are imported only when a value or a schema needs them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from .plain import (
@@ -36,14 +39,41 @@ from .plain import (
     infer_list,
     infer_scalar,
 )
-from .tensors import Tensor, WireError, by_name, is_numpy_scalar, to_json, type_name
+from .tensors import Codec, Tensor, WireError, by_name, is_numpy_scalar, type_name
+from .texts import to_json
 
-__all__ = ["WireError", "decode", "encode", "infer_schema", "tensor_metadata"]
+__all__ = ["WireError", "decode", "encode", "infer_schema", "libraries", "tensor_metadata"]
 
 Schema = dict[str, Any]
 
 #: Longer tuples are data rather than several outputs, and go as one JSON text if they can.
 _LONGEST_TUPLE = 16
+
+#: The module that carries a kind, and the library that its values are of.
+_RICH = {
+    "ndarray": ("arrays", "numpy"),
+    "dataframe": ("frames", "pandas"),
+    "series": ("frames", "pandas"),
+    "sparse": ("sparse", "scipy"),
+    "torch": ("foreign", "torch"),
+    "jax": ("foreign", "jax"),
+}
+
+#: Kinds by the package that defines a type and the type's name there; libraries move their public names about.
+_TYPES = {
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "memmap"): "ndarray",
+    ("pandas", "DataFrame"): "dataframe",
+    ("pandas", "Series"): "series",
+    ("torch", "Tensor"): "torch",
+    ("torch", "Parameter"): "torch",
+    ("jaxlib", "ArrayImpl"): "jax",
+    **{
+        ("scipy", f"{form}_{container}"): "sparse"
+        for form in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
+        for container in ("matrix", "array")
+    },
+}
 
 
 # --- infer ---------------------------------------------------------------------------------------------------------
@@ -82,12 +112,11 @@ def infer_schema(value: Any, *, name: str = "input-0") -> Schema:
 
 def _infer(value: Any, name: str, prefix: str) -> Schema:
     kind = kind_of(value)
-    if kind in ("ndarray", "dataframe", "series"):
-        return _infer_rich(value, kind, name, prefix)
+    if kind in _RICH:
+        return _codec(kind).infer(value, name, prefix)
     schema = None
     if kind == "mapping":
-        members = {key: _infer(item, f"{prefix}{key}", f"{prefix}{key}.") for key, item in value.items()}
-        schema = {"kind": "mapping", "name": name, "members": members}
+        schema = _infer_mapping(value, name, prefix)
     elif kind == "scalar":
         schema = infer_scalar(value, name)
     elif kind == "list":
@@ -97,14 +126,11 @@ def _infer(value: Any, name: str, prefix: str) -> Schema:
     return schema or _infer_json(value, name)
 
 
-def _infer_rich(value: Any, kind: str, name: str, prefix: str) -> Schema:
-    if kind == "ndarray":
-        from .arrays import infer_array
-
-        return infer_array(value, name)
-    from .frames import infer_frame, infer_series
-
-    return infer_frame(value, name, prefix) if kind == "dataframe" else infer_series(value, name)
+def _codec(kind: str) -> Codec:
+    """Import what carries a kind, and with it the library that its values are of."""
+    module, _ = _RICH[kind]
+    codec: Codec = import_module(f".{module}", __package__).CODECS[kind]
+    return codec
 
 
 def kind_of(value: Any) -> str:
@@ -115,13 +141,24 @@ def kind_of(value: Any) -> str:
     if kind is list or kind is tuple:
         return kind.__name__
     if kind is dict:
-        return "mapping" if value and all(type(key) is str for key in value) else "json"
-    # pandas moved its public names, so the package is what tells them from somebody else's DataFrame.
-    package = kind.__module__.partition(".")[0]
-    names = {"numpy": ("ndarray", "memmap"), "pandas": ("DataFrame", "Series")}.get(package, ())
-    if kind.__name__ not in names:
-        return "json"
-    return "ndarray" if package == "numpy" else kind.__name__.lower()
+        return "mapping" if value and all(map(_is_key, value)) else "json"
+    return _TYPES.get((kind.__module__.partition(".")[0], kind.__name__), "json")
+
+
+def _is_key(key: Any) -> bool:
+    return type(key) in (str, int, bool) or (is_numpy_scalar(key) and type(key.item()) in (str, int, bool))
+
+
+def _infer_mapping(value: dict[Any, Any], name: str, prefix: str) -> Schema:
+    """Describe a dict; its ``keys`` are told where they are not all strings, numpy's own become Python's."""
+    keys = [key.item() if is_numpy_scalar(key) else key for key in value]
+    parts = zip(keys, value.values(), strict=True)
+    members = {str(key): _infer(item, f"{prefix}{key}", f"{prefix}{key}.") for key, item in parts}
+    if len(members) < len(keys):
+        twice, _ = Counter(map(str, keys)).most_common(1)[0]
+        raise WireError(f"{name}: two keys would both be called {twice!r}")
+    schema = {"kind": "mapping", "name": name, "members": members}
+    return schema if set(map(type, keys)) == {str} else {**schema, "keys": keys}
 
 
 def _infer_json(value: Any, name: str) -> Schema:
@@ -141,7 +178,7 @@ def _is_rich(value: Any) -> bool:
         return any(map(_is_rich, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_is_rich, value))
-    return kind_of(value) in ("ndarray", "dataframe", "series")
+    return kind_of(value) in _RICH
 
 
 def _infer_sequence(value: Any, name: str) -> Schema:
@@ -187,22 +224,23 @@ def _encode(value: Any, schema: Schema, prefix: str, *, cast: bool) -> list[Tens
     actual = kind_of(value)
     if actual != kind and not (kind == "sequence" and actual == schema["container"]):
         raise WireError(f"{name}: expected a {_wanted_type(schema)}, got {type_name(value)}")
-    if kind == "ndarray":
-        from .arrays import encode_array
-
-        return [encode_array(value, schema, cast=cast)]
-    if kind in ("dataframe", "series"):
-        from .frames import encode_frame, encode_series
-
-        encode_pandas = encode_frame if kind == "dataframe" else encode_series
-        return encode_pandas(value, schema, prefix, cast=cast)
+    if kind in _RICH:
+        return _codec(kind).encode(value, schema, prefix, cast=cast)
     if kind in ("mapping", "sequence"):
         return _encode_parts(value, schema, cast=cast)
     return [encode_list(value, schema, cast=cast) if kind == "list" else encode_scalar(value, schema, cast=cast)]
 
 
 def _wanted_type(schema: Schema) -> str:
-    names = {"dataframe": "pandas DataFrame", "series": "pandas Series", "ndarray": "numpy array", "mapping": "dict"}
+    names = {
+        "dataframe": "pandas DataFrame",
+        "series": "pandas Series",
+        "ndarray": "numpy array",
+        "sparse": "sparse matrix of scipy",
+        "torch": "torch Tensor",
+        "jax": "JAX Array",
+        "mapping": "dict",
+    }
     if schema["kind"] == "sequence":
         return str(schema["container"])
     return names.get(schema["kind"], str(schema["kind"]))
@@ -220,14 +258,20 @@ def _as_array(value: list[Any], name: str) -> Any:
 def _encode_parts(value: Any, schema: Schema, *, cast: bool) -> list[Tensor]:
     name = schema["name"]
     if schema["kind"] == "mapping":
-        if list(value) != list(schema["members"]) and not (cast and value.keys() == schema["members"].keys()):
-            raise WireError(f"{name}: expected the keys {list(schema['members'])}, got {list(value)}")
-        parts = [(value[key], member) for key, member in schema["members"].items()]
+        keys = _keys(schema)
+        if list(value) != keys and not (cast and value.keys() == set(keys)):
+            raise WireError(f"{name}: expected the keys {keys}, got {list(value)}")
+        parts = [(value[key], member) for key, member in zip(keys, schema["members"].values(), strict=True)]
     else:
         if len(value) != len(schema["items"]):
             raise WireError(f"{name}: expected {len(schema['items'])} items, got {len(value)}")
         parts = list(zip(value, schema["items"], strict=True))
     return [tensor for part, member in parts for tensor in _encode(part, member, f"{member['name']}.", cast=cast)]
+
+
+def _keys(schema: Schema) -> list[Any]:
+    """Return the keys of a mapping as they are in the dict."""
+    return schema.get("keys") or list(schema["members"])
 
 
 # --- decode --------------------------------------------------------------------------------------------------------
@@ -267,18 +311,14 @@ def _listed(names: list[str]) -> str:
 def _decode(named: dict[str, Tensor], schema: Schema, prefix: str) -> Any:
     kind, name = schema["kind"], schema["name"]
     if kind == "mapping":
-        return {key: _decode(named, member, f"{member['name']}.") for key, member in schema["members"].items()}
+        members = schema["members"].values()
+        values = (_decode(named, member, f"{member['name']}.") for member in members)
+        return dict(zip(_keys(schema), values, strict=True))
     if kind == "sequence":
         items = [_decode(named, item, f"{item['name']}.") for item in schema["items"]]
         return tuple(items) if schema["container"] == "tuple" else items
-    if kind == "ndarray":
-        from .arrays import decode_array
-
-        return decode_array(named[name], schema)
-    if kind in ("dataframe", "series"):
-        from .frames import decode_frame, decode_series
-
-        return (decode_frame if kind == "dataframe" else decode_series)(named, schema, prefix)
+    if kind in _RICH:
+        return _codec(kind).decode(named, schema, prefix)
     if kind == "list":
         return decode_list(named[name], schema)
     return decode_json(named[name]) if kind == "json" else decode_scalar(named[name], schema)
@@ -305,6 +345,8 @@ def _leaves(schema: Schema) -> Iterator[dict[str, Any]]:
             yield {**column, "shape": [-1]}
     elif kind == "series":
         yield {**schema, "shape": [-1]}
+    elif kind == "sparse":
+        yield from schema["parts"]
     else:
         yield {"datatype": "BYTES", "shape": [1], **schema}
 
@@ -316,3 +358,16 @@ def _index_names(schema: Schema, prefix: str) -> Iterator[str]:
             yield from _index_names(part, f"{part['name']}.")
     elif kind in ("dataframe", "series"):
         yield f"{prefix}__index__"
+
+
+def libraries(schema: Schema) -> set[str]:
+    """Return the modules that values of a schema need, by their top-level names."""
+    kind = schema["kind"]
+    if kind in ("mapping", "sequence"):
+        parts = schema["members"].values() if kind == "mapping" else schema["items"]
+        return set().union(*map(libraries, parts))
+    found = {_RICH[kind][1]} if kind in _RICH else set()
+    if schema.get("type") == "numpy":
+        found.add("numpy")
+    columns = [schema, *schema.get("columns", ()), *(schema.get("index") or {}).get("levels", ())]
+    return found | {"pyarrow" for column in columns if column.get("family") == "arrow"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from .conftest import Client
 
@@ -219,3 +221,33 @@ def test_other_content_types_are_refused(serve: Serve) -> None:
 def test_predictions_are_plain_json(serve: Serve, result: Any, expected: Any) -> None:
     """Predictions are the JSON a person would write, with null for NaN."""
     assert serve(lambda data: result)("POST", "/invocations", {"inputs": [1]}).json == {"predictions": expected}
+
+
+def test_sparse_matrices_are_objects_of_their_parts(serve: Serve) -> None:
+    """A sparse matrix is given and answered as the arrays it is made of, never as all its zeros."""
+    sample = sparse.csr_matrix(np.array([[0.0, 1.5], [2.0, 0.0]]))
+    parts = {"data": [1.5, 2.0], "indices": [1, 0], "indptr": [0, 1, 2], "shape": [2, 2]}
+    answer = serve(lambda data: data * 2, sample, sample)("POST", "/invocations", {"inputs": parts})
+    assert answer.json == {"predictions": {**parts, "data": [3.0, 4.0]}}
+    refused = serve(lambda data: data, sample)("POST", "/invocations", {"inputs": [[0.0, 1.5]]})
+    assert refused.status == 400
+    assert "expected a sparse matrix as an object with data, indices, indptr, shape" in refused.json["error"]
+
+
+def test_columns_below_two_labels_are_called_by_both(serve: Serve) -> None:
+    """The labels of a MultiIndex are joined with a dot."""
+    frame = pd.DataFrame([[1.5, 2]], columns=pd.MultiIndex.from_tuples([("price", "mean"), ("price", "n")]))
+    got = seen(serve, frame, {"dataframe_records": [{"price.n": 2, "price.mean": 1.5}]})
+    pd.testing.assert_frame_equal(got, frame)
+
+
+def test_values_that_json_lacks_are_answered_as_texts(serve: Serve) -> None:
+    """Dates, decimals and complex numbers are answered as texts, dicts with numbers for keys as objects."""
+    answers = [
+        (np.array([1 + 2j]), ["1+2j"]),
+        ({0: 0.25, 1: 0.75}, {"0": 0.25, "1": 0.75}),
+        ([{(1, 2): Decimal("1.10")}], [{"[1, 2]": "1.10"}]),
+    ]
+    for value, expected in answers:
+        answer = serve(lambda _, value=value: value, [1])("POST", "/invocations", {"inputs": [1]})
+        assert answer.json == {"predictions": expected}
