@@ -74,6 +74,22 @@ class Images:
             raise EngineError(f"The engine could not load {image.reference}: {failure}")
         return LoadReport("full", archive.sent_bytes, len(image.layers), 0)
 
+    def remove(self, image: Image) -> bool:
+        """Remove the reference where it still names this image; False where it does not, or a container needs it."""
+        import docker.errors
+
+        if not self.holds(image):
+            return False
+        try:
+            self._api.remove_image(image.reference)
+        except docker.errors.NotFound:
+            return False
+        except docker.errors.APIError as error:
+            if error.status_code != 409:  # a container uses it
+                raise
+            return False
+        return True
+
     # --- what is there ---------------------------------------------------------------------------------------------
 
     def _present(self, image: Image) -> bool:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,20 @@ class Trees:
                 "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
             ) from error
 
+    def unknown(self, known: Collection[str]) -> list[Path]:
+        """Return what is here besides the layers with these digests: other layers, and what killed processes left."""
+        names = {digest.removeprefix("sha256:") for digest in known}
+        return [path for path in _entries(self._directory) if path.name not in names]
+
     def plan(self, digests: Sequence[str]) -> list[Placement]:
         """Return the placements that make one tree of these layers, given bottom up; parents before children."""
         placements: list[Placement] = []
         _merge("", [self.path(digest) for digest in reversed(digests)], placements)
         return placements
+
+
+def _entries(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir()) if directory.is_dir() else []
 
 
 def _merge(path: str, sources: list[Path], placements: list[Placement]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Protocol
 
 from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport, RunSpec, Stats
@@ -30,6 +32,29 @@ class Engine(Protocol):
 
     def holds(self, image: Image) -> bool:
         """Whether exactly this image (by digest and layers) can be run without loading it."""
+
+    def remove_image(self, image: Image, keep: Collection[str] = ()) -> bool:
+        """Forget an image and those of its layers that nothing else needs.
+
+        Parameters
+        ----------
+        image
+            Exactly this one: another image under the same reference stays.
+        keep
+            Digests of layers that other images need; an engine that knows its images by itself may ignore them.
+
+        Returns
+        -------
+        bool
+            Whether it was there and is gone. A container that uses it, running or not, keeps it.
+        """
+
+    def leftovers(self, known: Collection[str]) -> list[Path]:
+        """Return files and directories of its own that nothing needs any more.
+
+        These are what killed processes left behind, and unpacked layers whose digest is not among ``known`` and that no
+        container uses. Something younger may be at work at this moment: look at its time before removing it.
+        """
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start a hardened container of a loaded image, published on 127.0.0.1 only.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from jupyter_containeriter.engines import _labels
@@ -88,6 +89,15 @@ class DockerEngine:
         """Whether exactly this image (by digest and layers) is there under its reference."""
         with self._speaking():
             return self._images.holds(image)
+
+    def remove_image(self, image: Image, keep: Collection[str] = ()) -> bool:
+        """Remove the reference of exactly this image; the engine removes what no other image needs."""
+        with self._speaking():
+            return self._images.remove(image)
+
+    def leftovers(self, known: Collection[str]) -> list[Path]:
+        """Return nothing: the engine tidies its own files."""
+        return []
 
     # --- containers ------------------------------------------------------------------------------------------------
 

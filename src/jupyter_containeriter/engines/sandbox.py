@@ -16,12 +16,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_containeriter.bubblewrap import NAMESPACES, bwrap
+from jupyter_containeriter.disk import discard
 from jupyter_containeriter.engines import _supervisor
 from jupyter_containeriter.engines._trees import Placement, Trees
 from jupyter_containeriter.errors import EngineError, NotFoundError
@@ -73,6 +74,25 @@ class SandboxEngine:
         reused = len(image.layers) - len(missing)
         method: Literal["present", "partial", "full"] = "present" if not missing else "partial" if reused else "full"
         return LoadReport(method, sum(layer.size_bytes for layer in missing), len(missing), reused)
+
+    def remove_image(self, image: Image, keep: Collection[str] = ()) -> bool:
+        """Remove its unpacked layers, except those that ``keep`` names and those that containers use."""
+        records = self._records()
+        if any(record["image_digest"] == image.digest for record in records):
+            return False
+        needed = {*keep, *(digest for record in records for digest in record.get("layers", ()))}
+        present = [layer.digest for layer in image.layers if self._trees.path(layer.digest).exists()]
+        for digest in present:
+            if digest not in needed:
+                discard(self._trees.path(digest))
+        return bool(present)
+
+    def leftovers(self, known: Collection[str]) -> list[Path]:
+        """Return layers that are not known and used by no container, and what killed processes left."""
+        used = {digest for record in self._records() for digest in record.get("layers", ())}
+        containers = self._containers.iterdir() if self._containers.is_dir() else ()
+        unnoted = [directory for directory in containers if not (directory / "container.json").exists()]
+        return [*self._trees.unknown({*known, *used}), *unnoted]
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start the image's entry point in a sandbox."""
@@ -175,6 +195,7 @@ class SandboxEngine:
             record = {
                 "engine": self.name,
                 **_labels(image, spec),
+                "layers": [layer.digest for layer in image.layers],
                 "port": port,
                 "pid": supervisor.pid,
                 "started_ticks": _started_ticks(supervisor.pid),
@@ -193,6 +214,14 @@ class SandboxEngine:
     def _record(self, container_id: str) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((self._containers / container_id / "container.json").read_bytes())
         return record
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Return the records of all containers, of whatever history."""
+        found = []
+        for path in self._containers.glob("*/container.json"):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(self._record(path.parent.name))
+        return found
 
     def _read(self, container_id: str) -> Container | None:
         directory = self._containers / container_id

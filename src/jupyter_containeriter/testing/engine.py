@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.image.archive import hybrid_archive
 from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport, RunSpec, Stats
 
-Verb = Literal["describe", "load", "holds", "run", "containers", "inspect", "logs", "stats", "stop"]
+Verb = Literal[
+    "describe", "load", "holds", "remove_image", "leftovers", "run", "containers", "inspect", "logs", "stats", "stop"
+]
 
 _FIRST_PORT = 49152
 
@@ -92,6 +95,21 @@ class FakeEngine:
         self._maybe_fail("holds")
         held = self._images.get(image.reference)
         return held is not None and held.digest == image.digest
+
+    def remove_image(self, image: Image, keep: Collection[str] = ()) -> bool:
+        """Forget this image, unless a container uses it; layers that no other image has are forgotten, too."""
+        self._maybe_fail("remove_image")
+        used = any(record.container.image_digest == image.digest for record in self._records.values())
+        if used or not self.holds(image):
+            return False
+        del self._images[image.reference]
+        self._layers = {layer.digest for held in self._images.values() for layer in held.layers}
+        return True
+
+    def leftovers(self, known: Collection[str]) -> list[Path]:
+        """Return nothing: it has no files."""
+        self._maybe_fail("leftovers")
+        return []
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Record a container as running, or as ended where :meth:`exit_at_start` said so."""
