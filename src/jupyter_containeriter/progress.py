@@ -20,6 +20,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Hear something worth telling."""
 
+    def detail(self, text: str) -> None:
+        """Hear how far the phase is; each time instead of what was heard before. Any thread may tell."""
+
 
 class Silent:
     """Tells nothing."""
@@ -31,6 +34,9 @@ class Silent:
         """Ignore it."""
 
     def note(self, text: str) -> None:
+        """Ignore it."""
+
+    def detail(self, text: str) -> None:
         """Ignore it."""
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from jupyter_containeriter.analytics.palette import COLORS
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.html import CODE, FAINT, badge, card, notes_html, table
-from jupyter_containeriter.types import CALL_PHASES
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
@@ -41,10 +40,12 @@ def deployment_card(deployment: Deployment) -> str:
     return card(title, iteration.status, body)
 
 
-def progress_card(title: str, seconds: Mapping[str, float], current: str, notes: Sequence[str]) -> str:
+def progress_card(
+    title: str, phases: Sequence[str], seconds: Mapping[str, float], current: str, notes: Sequence[str]
+) -> str:
     """Return the card of a call that is at work: phases done, the one under way, and what is worth telling."""
     steps = []
-    for phase in CALL_PHASES:
+    for phase in phases:
         known = phase in seconds
         mark = "●" if phase == current else "✓" if known else "○"
         weight = "600" if phase == current else "400"
@@ -97,18 +98,22 @@ def _link(deployment: Deployment) -> str:
     return f'<a href="{url}">{url}</a>' if url else "<b>not running</b>"
 
 
+def _color(phase: str) -> str:
+    return COLORS.get(phase, COLORS["other"])
+
+
 def _phases(seconds: Mapping[str, float], told: str) -> str:
     whole = sum(seconds.values())
     if not whole:
         return ""
     bar = "".join(
         f'<div title="{phase} {words.seconds(value)}" style="width:{100 * value / whole:.2f}%;'
-        f'background:{COLORS[phase]}"></div>'
+        f'background:{_color(phase)}"></div>'
         for phase, value in seconds.items()
     )
     legend = "".join(
         f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:9px;height:9px;'
-        f'border-radius:2px;background:{COLORS[phase]};margin-right:5px"></span>{phase} {words.seconds(value)}</span>'
+        f'border-radius:2px;background:{_color(phase)};margin-right:5px"></span>{phase} {words.seconds(value)}</span>'
         for phase, value in seconds.items()
     )
     return (

@@ -6,41 +6,49 @@ import contextvars
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.show import words
-from jupyter_containeriter.show.card import deployment_card, failure_card, progress_card
+from jupyter_containeriter.show.card import failure_card, progress_card
 from jupyter_containeriter.show.html import notes_html
-
-if TYPE_CHECKING:
-    from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.types import CALL_PHASES
 
 _TICK_SECONDS = 0.25
 
 
-#: The cell in which the card of a deployment was shown last: the same cell need not show it twice.
-_shown_in: WeakKeyDictionary[Deployment, int] = WeakKeyDictionary()
+class Result(Protocol):
+    """What a call returns: a card in notebooks, lines where it is printed."""
+
+    def _repr_html_(self) -> str: ...
 
 
-def watched(title: str, call: Callable[..., Deployment]) -> Deployment:
+_Result = TypeVar("_Result", bound=Result)
+
+#: The cell in which the card of a result was shown last: the same cell need not show it twice.
+_shown_in: WeakKeyDictionary[Result, int] = WeakKeyDictionary()
+
+
+def watched(title: str, call: Callable[..., _Result], phases: Sequence[str] = CALL_PHASES) -> _Result:
     """Run a call with the progress that suits where the code runs (its argument ``progress``) and show the result."""
     kind = surroundings()
     if kind == "notebook":
-        with NotebookProgress(title) as shown:
-            return shown.result(call(progress=shown))
+        with NotebookProgress(title, phases) as shown:
+            result = call(progress=shown)
+            shown.result(result)
+            return result
     return call(progress=TerminalProgress(title) if kind == "terminal" else Silent())
 
 
-def show(deployment: Deployment) -> None:
-    """Show a deployment's card, unless this cell shows it already."""
+def show(result: Result) -> None:
+    """Show a result's card, unless this cell shows it already."""
     if surroundings() != "notebook":
-        print(deployment)  # noqa: T201 (IPython's terminal asked for it)
-    elif _shown_in.get(deployment) != _cell():
-        _shown_in[deployment] = _cell()
-        _display(_bundle(deployment))
+        print(result)  # noqa: T201 (IPython's terminal asked for it)
+    elif _shown_in.get(result) != _cell():
+        _shown_in[result] = _cell()
+        _display(_bundle(result))
 
 
 def _cell() -> int:
@@ -49,8 +57,9 @@ def _cell() -> int:
     return int(get_ipython().execution_count)
 
 
-def _bundle(deployment: Deployment, notes: str = "") -> dict[str, str]:
-    return {"text/html": notes + deployment_card(deployment), "text/plain": str(deployment)}
+def _bundle(result: Result, notes: str = "") -> dict[str, str]:
+    html = result._repr_html_()
+    return {"text/html": notes + html, "text/plain": str(result)}
 
 
 def _display(bundle: dict[str, str], **options: Any) -> Any:
@@ -81,11 +90,15 @@ class TerminalProgress:
 
     def ended(self, phase: str, seconds: float) -> None:
         """Show what it took."""
-        self._write(f"  {phase:<8} {words.seconds(seconds)}")
+        self._write(f"  {phase:<8} {words.seconds(seconds)}\x1b[K")
 
     def note(self, text: str) -> None:
         """Show a note."""
         self._write(f"  {text}")
+
+    def detail(self, text: str) -> None:
+        """Show it on the line of the phase."""
+        self._write(f"  {text}\x1b[K", end="\r")
 
     def _write(self, text: str, end: str = "\n") -> None:
         sys.stderr.write(text + end)
@@ -95,13 +108,15 @@ class TerminalProgress:
 class NotebookProgress:
     """A card that ticks while the kernel is at work, and goes when there is a result to show instead."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, phases: Sequence[str] = CALL_PHASES) -> None:
         self._title = title
+        self._phases = phases
+        self._detail = ""
         self._seconds: dict[str, float] = {}
         self._notes: list[str] = []
         self._current = ""
         self._began = 0.0
-        self._result: Deployment | None = None
+        self._result: Result | None = None
         self._done = threading.Event()
         self._lock = threading.Lock()
 
@@ -124,10 +139,9 @@ class NotebookProgress:
             html = failure_card(self._title, status, self._seconds, self._notes)
             self._update({"text/html": html, "text/plain": f"{self._title}: {status}"})
 
-    def result(self, deployment: Deployment) -> Deployment:
-        """Show this deployment in the end."""
-        self._result = deployment
-        return deployment
+    def result(self, result: Result) -> None:
+        """Show this in the end."""
+        self._result = result
 
     def started(self, phase: str) -> None:
         """Show which phase is under way."""
@@ -138,12 +152,17 @@ class NotebookProgress:
         """Show what it took."""
         with self._lock:
             self._seconds[phase] = seconds
-            self._current = ""
+            self._current = self._detail = ""
 
     def note(self, text: str) -> None:
         """Show a note; it stays with the result."""
         with self._lock:
             self._notes.append(text)
+
+    def detail(self, text: str) -> None:
+        """Show it until the next one, or until the phase ends."""
+        with self._lock:
+            self._detail = text
 
     def _tick(self) -> None:
         while not self._done.wait(_TICK_SECONDS):
@@ -157,4 +176,5 @@ class NotebookProgress:
             seconds = dict(self._seconds)
             if self._current:
                 seconds[self._current] = time.monotonic() - self._began
-            return progress_card(self._title, seconds, self._current, self._notes)
+            told = [*self._notes, self._detail] if self._detail else self._notes
+            return progress_card(self._title, self._phases, seconds, self._current, told)

@@ -31,6 +31,9 @@ class _Notes(Silent):
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def detail(self, text: str) -> None:
+        pass
+
 
 def _wrong(outputs: list[dict[str, Any]]) -> None:
     outputs[0]["data"][-1] += 1

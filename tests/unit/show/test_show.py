@@ -94,7 +94,7 @@ def test_what_people_write_is_text(deploy: Deploy) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     cards = (
         deployment_card(deploy(note=evil, metrics={evil: 1.0}, image_reference=evil)),
-        progress_card(evil, {"capture": 1.0}, "capture", [evil]),
+        progress_card(evil, ("capture",), {"capture": 1.0}, "capture", [evil]),
         failure_card(evil, "failed", {"capture": 1.0}, [evil]),
         Findings([Finding("Topic", "error", evil, evil)])._repr_html_(),
     )
