@@ -82,6 +82,7 @@ class TerminalProgress:
     """One line a phase, on standard error."""
 
     def __init__(self, title: str) -> None:
+        self._detailed = False
         self._write(title)
 
     def started(self, phase: str) -> None:
@@ -90,7 +91,10 @@ class TerminalProgress:
 
     def ended(self, phase: str, seconds: float) -> None:
         """Show what it took."""
-        self._write(f"  {phase:<8} {words.seconds(seconds)}\x1b[K")
+        if self._detailed:
+            self._write("\x1b[2K", end="")
+        self._detailed = False
+        self._write(f"  {phase:<8} {words.seconds(seconds)}")
 
     def note(self, text: str) -> None:
         """Show a note."""
@@ -98,7 +102,8 @@ class TerminalProgress:
 
     def detail(self, text: str) -> None:
         """Show it on the line of the phase."""
-        self._write(f"  {text}\x1b[K", end="\r")
+        self._detailed = True
+        self._write(f"\x1b[2K  {text}", end="\r")
 
     def _write(self, text: str, end: str = "\n") -> None:
         sys.stderr.write(text + end)
