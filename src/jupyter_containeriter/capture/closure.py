@@ -9,97 +9,63 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter._version import __version__
-from jupyter_containeriter.capture.code import Needs
-from jupyter_containeriter.capture.inventory import Inventory, current_inventory
-from jupyter_containeriter.capture.proof import serving_distribution
-from jupyter_containeriter.errors import CaptureError, UsageError
+from jupyter_containeriter.capture.search import ClosureSearch
+from jupyter_containeriter.errors import CaptureError, ContainerIterError
 from jupyter_containeriter.types import Distribution
 
-#: What the server itself is made of; anything else in the image is there for the model.
-SERVER = ("uvicorn", "httptools", "starlette", "uvloop")
 
-Attempt = Callable[[tuple[Distribution, ...], dict[str, Path]], str]
-"""Runs the proof; returns the module it missed, or "" where the model predicts the same."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a proof found.
+
+    Attributes
+    ----------
+    missing
+        The module it could not import; "" where that is not what failed.
+    failure
+        What is wrong otherwise; None where the model predicts the same.
+    imported
+        Top-level names of what it imported.
+    sought
+        Modules it looked for in vain.
+    """
+
+    missing: str = ""
+    failure: ContainerIterError | None = None
+    imported: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
+
+
+Attempt = Callable[[tuple[Distribution, ...], dict[str, Path]], Trial]
+"""Runs the proof with these distributions and local files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """What a model needs: distributions, local files by their path below ``code/``, and the digest of the latter."""
+    """What a model needs.
 
-    environment: tuple[Distribution, ...]
-    code: dict[str, Path]
-    code_digest: str
-
-
-class ClosureSearch:
-    """A growing guess at what is needed.
-
-    Parameters
+    Attributes
     ----------
-    include, exclude
-        Distributions the person added or left out.
+    environment
+        The distributions, each with the reason it is in.
+    left_out
+        Distributions that are required but of no use to it, each with the reason.
+    code
+        Local files by their path below ``code/``.
+    code_digest
+        ``sha256:…`` of these.
     """
 
-    def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
-        self._inventory: Inventory = current_inventory()
-        self._needs = Needs()
-        self._include = self._known("--include", include)
-        self._exclude = self._known("--exclude", exclude)
-        self._whole: set[str] = set()
-
-    def add(self, modules: Iterable[str]) -> None:
-        """Add what provides these modules and, for local files, what those import."""
-        self._needs.add(modules, self._inventory)
-
-    def supply(self, module: str) -> bool:
-        """Add what provides a module that the proof missed; False where there is nothing (more) to add."""
-        before = self._state()
-        present = {distribution.name for distribution in self.environment()}
-        owners = self._needs.owners(module, self._inventory)
-        # Already there, so what is missing is what was left out of it: its tests.
-        self._whole.update(owners & present)
-        self._needs.add([module], self._inventory)
-        return self._state() != before
-
-    def _state(self) -> tuple[int, ...]:
-        return len(self._needs.distributions), len(self._needs.code), len(self._whole)
-
-    def environment(self) -> tuple[Distribution, ...]:
-        """Return the distributions needed, by name, and the server among them."""
-        present = [name for name in SERVER if name in self._inventory]
-        reasons = self._inventory.closure(present, frozenset())
-        served = dict.fromkeys(reasons, "the inference server needs it")
-        used = self._inventory.closure({*self._needs.distributions, *self._include}, self._exclude)
-        asked = dict.fromkeys(self._include, "--include")
-        captured = [
-            self._inventory[name].captured(reason, whole=name in self._whole)
-            for name, reason in sorted({**served, **used, **asked}.items())
-        ]
-        return (*captured, serving_distribution(__version__))
-
-    def result(self) -> Closure:
-        """Return the guess as it stands."""
-        return Closure(self.environment(), dict(self._needs.code), self._needs.digest())
-
-    def stamp(self) -> str:
-        """Identify environment and local code cheaply."""
-        installed = [self._inventory[d.name].stamp() for d in self.environment() if d.name in self._inventory]
-        parts = [platform.python_version(), __version__, installed, sorted(self._whole), self._needs.digest()]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def _known(self, option: str, names: Iterable[str]) -> frozenset[str]:
-        for name in names:
-            if name not in self._inventory:
-                raise UsageError(f"{option} {name}: no such package is installed.", "Use a name that pip list shows.")
-        return frozenset(self._inventory[name].name for name in names)
+    environment: tuple[Distribution, ...]
+    left_out: tuple[Distribution, ...]
+    code: dict[str, Path]
+    code_digest: str
 
 
 def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) -> Closure:
@@ -120,23 +86,42 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
     ------
     CaptureError
         The model needs a module that cannot be found, or that was excluded.
+    ContainerIterError
+        The proof failed otherwise, and nothing that the search could add changes that.
     """
     path = memory / f"{hashlib.sha256((key + search.stamp()).encode()).hexdigest()}.json"
     remembered = _read(path)
-    for module in remembered.get("missed", ()):
-        search.supply(module)
-    if remembered and remembered["stamp"] == search.stamp():
-        return search.result()
-    missed: list[str] = []
-    while missing := attempt(search.environment(), search.result().code):
-        if not search.supply(missing):
-            raise CaptureError(
-                f"The model needs the module {missing}, which is not captured.",
-                "Import it from an installed package or from a file beside the notebook, or do not --exclude it.",
-            )
-        missed.append(missing)
-    _write(path, {"missed": [*remembered.get("missed", ()), *missed], "stamp": search.stamp()})
-    return search.result()
+    if remembered:
+        search.replay(remembered["added"])
+        if remembered["stamp"] == search.stamp():
+            return _result(search, remembered["imported"])
+    while True:
+        trial = attempt(search.environment(), search.code)
+        if trial.missing:
+            if not search.supply(trial.missing):
+                raise _missing(search, trial.missing)
+        elif trial.failure is None:
+            break
+        elif not search.reconsider(trial.sought):
+            raise trial.failure
+    _write(path, {"added": search.added, "stamp": search.stamp(), "imported": trial.imported})
+    return _result(search, trial.imported)
+
+
+def _result(search: ClosureSearch, imported: Iterable[str]) -> Closure:
+    return Closure(search.environment(imported), search.left_out(), dict(search.code), search.code_digest())
+
+
+def _missing(search: ClosureSearch, module: str) -> CaptureError:
+    if excluded := search.excluded(module):
+        return CaptureError(
+            f"The model needs the module {module}, which is not captured: --exclude {excluded} leaves it out.",
+            f"Do not --exclude {excluded}.",
+        )
+    return CaptureError(
+        f"The model needs the module {module}, which is not captured: no installed package and no file has it.",
+        "Import it from an installed package or from a file beside the notebook.",
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -144,7 +129,8 @@ def _read(path: Path) -> dict[str, Any]:
         remembered = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return remembered if isinstance(remembered, dict) and {"missed", "stamp"} <= remembered.keys() else {}
+    wanted = {"added", "stamp", "imported"}
+    return remembered if isinstance(remembered, dict) and wanted <= remembered.keys() else {}
 
 
 def _write(path: Path, remembered: dict[str, Any]) -> None:

@@ -1,56 +1,79 @@
-"""Local modules: code the model uses that no installed distribution holds (a file or package beside the notebook)."""
+"""What modules need: distributions, and local code (files that no installed distribution holds) with all it imports."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.machinery
-import importlib.util
-import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
+from jupyter_containeriter.capture.archives import Archives
+from jupyter_containeriter.capture.imports import imported_modules
 from jupyter_containeriter.capture.inventory import Inventory
+from jupyter_containeriter.capture.remember import by_status
+from jupyter_containeriter.capture.specs import Found, on_the_way
+from jupyter_containeriter.capture.tree import walk
+from jupyter_containeriter.errors import CaptureError
 
-_LEFT_OUT_DIRECTORIES = {"__pycache__", "node_modules"}
-_LEFT_OUT_SUFFIXES = {".pyc", ".ipynb"}
-_STANDARD = sys.stdlib_module_names | {"__main__", "__mp_main__"}
+#: Local code travels with every version; a package that holds more than this holds data that is no part of it.
+MAX_CODE_BYTES = 256 * 1024**2
+MAX_CODE_FILES = 10_000
+
+_LEFT_OUT_SUFFIXES = {".ipynb"}
+_EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+
+Reason = Callable[[str], str]
+"""Says why a module is needed."""
 
 
-@dataclass
 class Needs:
-    """What a set of modules turned out to need: distributions by name, local files by their path below ``code/``."""
+    """What a growing set of modules turned out to need.
 
-    distributions: set[str] = field(default_factory=set)
-    code: dict[str, Path] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    Parameters
+    ----------
+    inventory
+        What is installed.
+    archives
+        Where modules in archives really are.
 
-    def add(self, modules: Iterable[str], inventory: Inventory) -> None:
-        """Follow modules to the distribution or the local files they come from, and local files to their imports."""
-        queue = [module for module in modules if module]
+    Attributes
+    ----------
+    distributions
+        Names, each with the reason it is needed.
+    code
+        Local files by their path below ``code/``.
+    """
+
+    def __init__(self, inventory: Inventory, archives: Archives) -> None:
+        self._inventory = inventory
+        self._archives = archives
+        self._seen: set[str] = set()
+        self.distributions: dict[str, str] = {}
+        self.code: dict[str, Path] = {}
+        self._size = 0
+
+    def add(self, modules: Iterable[str], reason: Reason) -> None:
+        """Follow modules to the distributions or local files they come from, and local files to their imports.
+
+        Raises
+        ------
+        CaptureError
+            The local code is too much to be code.
+        """
+        queue = deque((module, reason(module)) for module in sorted(set(modules)) if module)
         while queue:
-            module = queue.pop()
-            name, file = _locate(module)
-            if name in self.seen or file is None:
-                continue
-            self.seen.add(name)
-            owners = inventory.owners(name, file)
-            self.distributions.update(owners)
-            queue += () if owners else self._add_local(name.partition(".")[0])
+            module, why = queue.popleft()
+            for found in on_the_way(module, self._archives.real):
+                if found.name not in self._seen:
+                    self._seen.add(found.name)
+                    queue.extend(self._take(found, why))
 
-    def owners(self, module: str, inventory: Inventory) -> set[str]:
-        """Names of the distributions that hold a module, none for a local or unknown one."""
-        name, file = _locate(module)
-        return set(inventory.owners(name, file)) if file else set()
-
-    def _add_local(self, top: str) -> Iterator[str]:
-        files = dict(_local_files(top))
-        fresh = {name: path for name, path in files.items() if name not in self.code}
-        self.code |= fresh
-        for name, path in fresh.items():
-            if name.endswith(".py"):
-                yield from imported_modules(path)
+    def owners(self, module: str) -> set[str]:
+        """Return names of the distributions that hold a module, none for a local or unknown one."""
+        found = list(on_the_way(module, self._archives.real))
+        return {owner.name for f in found[-1:] for owner in self._inventory.owners(f.name, f.file)}
 
     def digest(self) -> str:
         """``sha256:…`` of the local code: names and content; "" where there is none."""
@@ -58,72 +81,109 @@ class Needs:
             return ""
         hasher = hashlib.sha256()
         for name, path in sorted(self.code.items()):
-            hasher.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+            hasher.update(f"{name}\0".encode() + _content_digest(path))
         return "sha256:" + hasher.hexdigest()
 
+    def _take(self, found: Found, why: str) -> Iterator[tuple[str, str]]:
+        owners = self._inventory.owners(found.name, found.file)
+        self._inventory.prefer(owners)
+        for owner in owners:
+            self.distributions.setdefault(owner.name, why)
+        if not owners:
+            yield from self._take_local(found, why)
 
-def imported_modules(path: Path) -> set[str]:
-    """Return the modules a Python file imports anywhere in it, absolute imports only; none if it does not parse."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return set()
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module)
-    return found
+    def _take_local(self, found: Found, why: str) -> Iterator[tuple[str, str]]:
+        fresh = dict(self._fresh(found))
+        if (developed := self._inventory.developed(found.name, found.file)) and developed.project:
+            self.distributions.setdefault(developed.name, f"{why} (an editable installation)")
+            fresh |= {name: path for name, path, _ in developed.project.code if name not in self.code}
+        self.code |= fresh
+        for name, path in fresh.items():
+            if name.endswith(".py"):
+                package = name.rpartition("/")[0].replace("/", ".")
+                imports = f"local module {name} imports it"
+                yield from ((module, imports) for module in sorted(imported_modules(path, package)))
+
+    def _fresh(self, found: Found) -> Iterator[tuple[str, Path]]:
+        """Yield the files that come with a local module and are not there yet."""
+        files: list[tuple[str, Path, int]] = []
+        for name, path, size in islice(_files(found), MAX_CODE_FILES + 1):
+            if name not in self.code and not self._inventory.owners(found.top, path):
+                files.append((name, path, size))
+        self._size += sum(size for _, _, size in files)
+        if self._size > MAX_CODE_BYTES or len(self.code) + len(files) > MAX_CODE_FILES:
+            raise _too_much(found, files)
+        return ((name, path) for name, path, _ in files)
 
 
-def _locate(module: str) -> tuple[str, Path | None]:
-    """Return the first part of a dotted name that has a file (namespace packages have none), and that file.
+def _files(found: Found) -> Iterator[tuple[str, Path, int]]:
+    """Yield the files of a local module: its portion of a namespace package, its package, or the file alone."""
+    place = found.name.replace(".", "/")
+    if found.portion is not None:
+        name, directory = found.portion
+        yield from _walked(directory, name.replace(".", "/"))
+    elif any(location.is_dir() for location in found.locations):
+        for location in found.locations:
+            if location.is_dir():
+                yield from _walked(location, place)
+    elif found.locations:
+        yield from _resources(found.spec, place)
+    else:
+        parent = place.rpartition("/")[0]
+        for path in (found.file, *_linked(found.file)):
+            yield f"{parent}/{path.name}".lstrip("/"), path, path.stat().st_size
 
-    Only names below loaded packages are looked up: looking below others would import them.
+
+def _walked(directory: Path, place: str) -> Iterator[tuple[str, Path, int]]:
+    for path, size in walk(directory):
+        if path.suffix not in _LEFT_OUT_SUFFIXES:
+            yield f"{place}/{path.relative_to(directory).as_posix()}", path, size
+
+
+def _resources(spec: importlib.machinery.ModuleSpec, place: str) -> Iterator[tuple[str, Path, int]]:
+    """Yield the files of a package that is no one directory (meson-python's editable installations) by its loader."""
+    reader = getattr(spec.loader, "get_resource_reader", lambda _name: None)(spec.name)
+    queue = deque([(place, reader.files())]) if hasattr(reader, "files") else deque()
+    while queue:
+        parent, resource = queue.popleft()
+        for child in resource.iterdir():
+            name = f"{parent}/{child.name}"
+            if child.is_dir() and child.name != "__pycache__":
+                queue.append((name, child))
+            elif isinstance(child, Path) and child.is_file():
+                yield name, child, child.stat().st_size
+
+
+def _linked(extension: Path) -> list[Path]:
+    """Return the shared libraries beside an extension module that it links to, directly or not.
+
+    The names of the libraries that a binary needs stand in it as text that ends with a zero byte.
     """
-    parts = module.split(".")
-    if parts[0] in _STANDARD:
-        return module, None
-    for depth in range(1, len(parts) + 1):
-        name = ".".join(parts[:depth])
-        if depth > 1 and parts[0] not in sys.modules:
-            break
-        spec = getattr(sys.modules.get(name), "__spec__", None) or _find_spec(name)
-        if spec is not None and spec.origin and spec.has_location:
-            return name, Path(spec.origin)
-    return module, None
+    if not extension.name.endswith(_EXTENSIONS):
+        return []
+    beside = [path for path in sorted(extension.parent.glob("*.so*")) if path != extension and path.is_file()]
+    found = [extension]
+    for binary in found:  # grows on the way
+        content = binary.read_bytes() if beside else b""
+        found += [path for path in beside if path not in found and f"{path.name}\0".encode() in content]
+    return found[1:]
 
 
-def _find_spec(module: str) -> importlib.machinery.ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):
-        return None
+def _too_much(found: Found, files: list[tuple[str, Path, int]]) -> CaptureError:
+    biggest = sorted(files, key=lambda entry: -entry[2])[:3]
+    named = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for name, _, size in biggest)
+    total = sum(size for _, _, size in files)
+    count = f"more than {MAX_CODE_FILES:,}" if len(files) > MAX_CODE_FILES else f"{len(files):,}"
+    directory = found.portion[1] if found.portion else found.file.parent
+    return CaptureError(
+        f"The local package {found.top} has {count} files of {total / 1e6:,.0f} MB, too much to be code. "
+        f"The biggest: {named}.",
+        f"Move what the model does not read out of {directory}, or install the package "
+        f"(pip install {directory.parent}): installed packages may be of any size.",
+    )
 
 
-def _local_files(top: str) -> Iterator[tuple[str, Path]]:
-    loaded = sys.modules.get(top)
-    spec = getattr(loaded, "__spec__", None) or _find_spec(top)
-    if spec is None:
-        return
-    if spec.submodule_search_locations is not None:
-        for directory in map(Path, spec.submodule_search_locations):
-            yield from ((f"{top}/{path.relative_to(directory).as_posix()}", path) for path in _package_files(directory))
-    elif spec.origin and spec.has_location:
-        path = Path(spec.origin)
-        yield path.name, path
-
-
-def _package_files(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            # A link may lead in circles, or out of the package.
-            if path.is_symlink():
-                continue
-            if path.name not in _LEFT_OUT_DIRECTORIES:
-                yield from _package_files(path)
-        elif path.suffix not in _LEFT_OUT_SUFFIXES and path.is_file():
-            yield path
+@by_status
+def _content_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from jupyter_containeriter.capture.editable import Project, read_project
+from jupyter_containeriter.capture.gpu import serves_gpus_only
+from jupyter_containeriter.capture.records import Entry, recorded
 from jupyter_containeriter.types import Distribution
 
 #: Directories that no installed package needs to predict. The proof puts a distribution's back where one does.
@@ -20,32 +23,50 @@ _SOURCES = frozenset(
     {".h", ".hpp", ".c", ".cpp", ".cc", ".cu", ".pyx", ".pxd", ".f", ".f90", ".a", ".la", ".o", ".lib"}
 )
 
+#: Where a package came from on this machine: true here, false and a leak in an image.
+_PROVENANCE = "direct_url.json"
+
+Wanted = tuple[str, frozenset[str]]
+"""A requirement: the name of a distribution and the extras asked of it."""
+
 
 class Installed:
-    """One installed distribution, read from its own ``RECORD``."""
+    """One installed distribution.
 
-    def __init__(self, distribution: importlib.metadata.Distribution) -> None:
-        self._distribution = distribution
-        self.name: str = canonicalize_name(distribution.metadata["Name"])
-        self.version = distribution.version
+    Parameters
+    ----------
+    metadata
+        Its ``.dist-info`` or ``.egg-info``.
+    """
+
+    def __init__(self, metadata: Path) -> None:
+        self._metadata = metadata
+        self._distribution = importlib.metadata.Distribution.at(metadata)
+        self.name: str = canonicalize_name(self._distribution.metadata["Name"] or "")
+        self.version = self._distribution.metadata["Version"] or ""
+        self._wanted: dict[frozenset[str], tuple[Wanted, ...]] = {}
 
     @cached_property
-    def _record(self) -> tuple[tuple[str, Path, int], ...]:
-        """Files below ``site-packages``: name, place on disk, size in bytes. Scripts and byte code are left out."""
-        found = []
-        for entry in self._distribution.files or ():
-            name = entry.as_posix()
-            if name.startswith("../") or name.endswith((".pyc", ".pyo")) or entry.is_absolute():
-                continue
-            path = Path(os.fspath(entry.locate()))
-            size = entry.size if entry.size is not None else _size(path)
-            if size is not None:
-                found.append((name, path, size))
-        return tuple(found)
+    def _entries(self) -> tuple[Entry, ...]:
+        return recorded(self._distribution, self._metadata)
+
+    @cached_property
+    def project(self) -> Project | None:
+        """Where it is developed, for an editable installation."""
+        return read_project(self._distribution, self._metadata, self._entries)
+
+    @cached_property
+    def _record(self) -> tuple[Entry, ...]:
+        """What goes into ``site-packages``: of an editable installation only what tells that it is installed."""
+        found = (entry for entry in self._entries if not entry[0].endswith(f"/{_PROVENANCE}"))
+        if self.project is None:
+            return tuple(found)
+        told = f"{self._metadata.name}/"
+        return tuple(e for e in found if e[0].startswith(told) and not e[0].endswith(("/RECORD", "/SOURCES.txt")))
 
     @cached_property
     def modules(self) -> set[str]:
-        """Top-level names that can be imported from it."""
+        """Top-level names that can be imported from it; none of an editable installation."""
         found = set()
         for name, _, _ in self._record:
             first, _, rest = name.partition("/")
@@ -55,24 +76,27 @@ class Installed:
                 found.add(first.partition(".")[0])
         return found
 
+    def holds(self, file: Path) -> bool:
+        """Tell whether a file is one of its own, also where the path leads over linked directories."""
+        if file in self._files:
+            return True
+        below = os.path.relpath(os.path.realpath(file.parent), os.path.realpath(self._metadata.parent))
+        return self._metadata.parent / below / file.name in self._files
+
     @cached_property
-    def files(self) -> frozenset[Path]:
-        """Its files on disk."""
+    def _files(self) -> frozenset[Path]:
         return frozenset(path for _, path, _ in self._record)
 
-    @cached_property
-    def requirements(self) -> tuple[str, ...]:
-        """Names it requires on this machine, without extras."""
-        return tuple(self._requirements())
+    def requirements(self, extras: frozenset[str]) -> tuple[Wanted, ...]:
+        """Return what it requires on this machine, when these of its extras are asked for."""
+        if extras not in self._wanted:
+            self._wanted[extras] = tuple(_wanted(self._distribution.requires or (), extras))
+        return self._wanted[extras]
 
-    def _requirements(self) -> Iterator[str]:
-        for text in self._distribution.requires or ():
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                yield canonicalize_name(requirement.name)
+    @cached_property
+    def extras(self) -> frozenset[str]:
+        """Names of its extras."""
+        return frozenset(canonicalize_name(e) for e in self._distribution.metadata.get_all("Provides-Extra") or ())
 
     def captured(self, reason: str, *, whole: bool) -> Distribution:
         """Return it as it goes into the image; ``whole`` keeps tests and sources too."""
@@ -81,18 +105,26 @@ class Installed:
         return Distribution(self.name, self.version, reason, sum(size for _, _, size in kept), files)
 
     @cached_property
-    def _without_tests(self) -> tuple[tuple[str, Path, int], ...]:
+    def _without_tests(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self._record if not _is_left_out(PurePosixPath(entry[0])))
 
+    @cached_property
+    def serves_gpus_only(self) -> bool:
+        """Whether it is of use only where there is a GPU."""
+        return serves_gpus_only(self._record)
+
     def stamp(self) -> list[object]:
-        """Identify the installation cheaply: a reinstall or upgrade rewrites ``RECORD``."""
-        record = next((path for name, path, _ in self._record if name.endswith(".dist-info/RECORD")), None)
-        status = record.stat() if record and record.exists() else None
-        return [self.name, self.version, status.st_mtime_ns if status else 0, status.st_size if status else 0]
+        """Identify the installation cheaply: a reinstall or upgrade writes its metadata anew."""
+        record = self._metadata / "RECORD"
+        try:
+            status = (record if record.exists() else self._metadata).stat()
+        except OSError:
+            return [self.name, self.version]
+        return [self.name, self.version, status.st_mtime_ns, status.st_size]
 
 
 class Inventory:
-    """All distributions of a search path; the first of a name wins, as it does for an import.
+    """All distributions of a search path; the first of a name wins, as it does for :mod:`importlib.metadata`.
 
     Parameters
     ----------
@@ -101,8 +133,9 @@ class Inventory:
     """
 
     def __init__(self, installed: Iterable[Installed]) -> None:
+        self._all = tuple(installed)
         self._by_name: dict[str, Installed] = {}
-        for one in installed:
+        for one in self._all:
             self._by_name.setdefault(one.name, one)
 
     def __getitem__(self, name: str) -> Installed:
@@ -114,48 +147,97 @@ class Inventory:
     @cached_property
     def _owners(self) -> dict[str, list[Installed]]:
         owners: dict[str, list[Installed]] = {}
-        for installed in self._by_name.values():
+        for installed in self._all:
             for module in installed.modules:
                 owners.setdefault(module, []).append(installed)
         return owners
 
-    def owners(self, module: str, file: Path) -> list[str]:
-        """Names of the distributions that hold the file of a module: one, or none where it is local code."""
+    def owners(self, module: str, file: Path) -> list[Installed]:
+        """Return the distributions that hold the file of a module: mostly one, or none where it is local code."""
         candidates = self._owners.get(module.partition(".")[0], [])
-        return [candidate.name for candidate in candidates if file in candidate.files]
+        return [candidate for candidate in candidates if candidate.holds(file)]
 
-    def closure(self, seeds: Iterable[str], excluded: frozenset[str]) -> dict[str, str]:
-        """Names of the seeds and all they require, each with the reason it is in."""
-        names = {str(canonicalize_name(seed)) for seed in seeds} - excluded
-        reasons = dict.fromkeys(sorted(names), "the model uses it")
-        queue = list(reasons)
-        while queue:
-            current = queue.pop()
-            for name in self[current].requirements:
-                if name in self and name not in reasons and name not in excluded:
-                    reasons[name] = f"{current} requires it"
-                    queue.append(name)
+    def developed(self, module: str, file: Path) -> Installed | None:
+        """Return the editable installation that a local file belongs to; the innermost of nested ones."""
+        top = module.partition(".")[0]
+        holding = [(len(p.directory), one) for one in self._all if (p := one.project) and p.holds(top, file)]
+        return max(holding, key=lambda pair: pair[0])[1] if holding else None
+
+    def prefer(self, owners: Iterable[Installed]) -> None:
+        """Take these for their names: the kernel runs their files, though others of the name may come first."""
+        chosen = list(owners)
+        for one in chosen:
+            if self._by_name[one.name] not in chosen:
+                self._by_name[one.name] = one
+
+    def closure(
+        self,
+        seeds: Mapping[str, str],
+        excluded: frozenset[str] = frozenset(),
+        extras: Mapping[str, frozenset[str]] | None = None,
+    ) -> dict[str, str]:
+        """Follow requirements, also those of extras.
+
+        Parameters
+        ----------
+        seeds
+            Names to start with, each with the reason it is in.
+        excluded
+            Names that stay out.
+        extras
+            Extras asked of a seed.
+
+        Returns
+        -------
+        dict
+            Names of the seeds and all they require, each with its reason.
+        """
+        reasons = {name: reason for name, reason in sorted(seeds.items()) if name not in excluded}
+        queue = [(name, (extras or {}).get(name, frozenset[str]())) for name in reasons]
+        followed = set(queue)
+        for current, asked in queue:
+            for name, more in self[current].requirements(asked):
+                if name not in self or name in excluded:
+                    continue
+                reasons.setdefault(name, f"{current} requires it")
+                if (name, more) not in followed:
+                    followed.add((name, more))
+                    queue.append((name, more))
         return reasons
 
 
-def current_inventory() -> Inventory:
-    """Return what is installed for the running interpreter now; only changed directories are read again."""
-    directories = [Path(path) for path in sys.path if path and Path(path).is_dir()]
-    found = (_installed_in(directory, directory.stat().st_mtime_ns) for directory in directories)
+def current_inventory(real: Callable[[str], Path] = Path) -> Inventory:
+    """Return what is installed for the running interpreter now; only changed directories are read again.
+
+    Parameters
+    ----------
+    real
+        Returns the directory of an entry of ``sys.path``, which may be an archive.
+    """
+    directories = [real(path or str(Path.cwd())) for path in sys.path]
+    found = (_installed_in(d.absolute(), d.stat().st_mtime_ns) for d in dict.fromkeys(directories) if d.is_dir())
     return Inventory(installed for part in found for installed in part)
 
 
 @lru_cache(maxsize=64)
 def _installed_in(directory: Path, _changed: int) -> tuple[Installed, ...]:
-    distributions = importlib.metadata.distributions(path=[str(directory)])
-    return tuple(Installed(distribution) for distribution in distributions if distribution.metadata["Name"])
+    # pip renames what it is about to remove, and may be stopped before it did: "~umpy-2.0.dist-info".
+    entries = [path for path in sorted(directory.iterdir()) if not path.name.startswith("~")]
+    places = [path for path in entries if path.suffix in {".dist-info", ".egg-info"}]
+    if (egg := directory / "EGG-INFO").is_dir():
+        places.append(egg)
+    return tuple(installed for installed in map(Installed, places) if installed.name)
 
 
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
+def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:
+    for text in texts:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            yield canonicalize_name(requirement.name), frozenset(map(canonicalize_name, requirement.extras))
 
 
 def _is_left_out(name: PurePosixPath) -> bool:

@@ -1,0 +1,59 @@
+"""What a Python file imports, read from its syntax: also inside functions, and by name where the name is a constant."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyter_containeriter.capture.remember import by_status
+
+
+@by_status
+def imported_modules(path: Path, package: str = "") -> frozenset[str]:
+    """Return the dotted names a file may import; none if it does not parse.
+
+    Parameters
+    ----------
+    path
+        The file.
+    package
+        The package it is in, to which its relative imports refer.
+
+    Notes
+    -----
+    ``from a import b`` gives ``a`` and ``a.b``, which may be a module or not.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        return frozenset()
+    return frozenset(name for node in ast.walk(tree) for name in _names(node, package) if name)
+
+
+def _names(node: ast.AST, package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute("." * node.level + (node.module or ""), package)
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names if base and alias.name != "*")
+    elif isinstance(node, ast.Call) and _is_import(node.func) and node.args:
+        name = node.args[0]
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            yield _absolute(name.value, package)
+
+
+def _is_import(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in {"import_module", "__import__"}
+
+
+def _absolute(name: str, package: str) -> str:
+    """Return the dotted name that a relative one means; "" where it leads out of the package."""
+    level = len(name) - len(name.lstrip("."))
+    if not level:
+        return name
+    parts = package.split(".") if package else []
+    base = parts[: len(parts) - level + 1]
+    return ".".join([*base, *filter(None, [name[level:]])]) if len(parts) >= level else ""

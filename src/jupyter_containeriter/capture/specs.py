@@ -1,0 +1,117 @@
+"""Where a module comes from: asked of the import system's finders, without importing anything.
+
+:func:`importlib.util.find_spec` imports the parents of a dotted name; here the finders of :data:`sys.meta_path` are
+asked directly, with the places where the parent looks for its modules.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_STANDARD = sys.stdlib_module_names | {"__main__", "__mp_main__"}
+
+#: What the ``__init__.py`` of a package in several places calls (PyPA's guide "Packaging namespace packages").
+_EXTENDING = (b"extend_path", b"declare_namespace")
+
+Real = Callable[[str], Path]
+"""Translates a path of the import system, which may lead into a zip archive, to one of the file system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A module that has a file.
+
+    Attributes
+    ----------
+    name
+        Its dotted name.
+    file
+        Where it is.
+    locations
+        Directories its own modules are looked for in; empty for a module that is no package.
+    spec
+        What the finder says.
+    portion
+        For a module below a namespace package (PEP 420): name of the topmost one, and its directory that leads here.
+    """
+
+    name: str
+    file: Path
+    locations: tuple[Path, ...]
+    spec: importlib.machinery.ModuleSpec
+    portion: tuple[str, Path] | None
+
+    @property
+    def top(self) -> str:
+        """The first part of the name."""
+        return self.name.partition(".")[0]
+
+
+def on_the_way(module: str, real: Real = Path) -> Iterator[Found]:
+    """Yield what has a file on the way to a module: its packages, from the top, and itself.
+
+    The standard library is passed over; the way ends early where there is nothing of a name.
+    """
+    parts = module.split(".")
+    if parts[0] in _STANDARD:
+        return
+    namespace: tuple[str, tuple[Path, ...]] | None = None
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        spec = _find(name)
+        if spec is None:
+            return
+        locations = tuple(real(location) for location in _locations(name, spec))
+        if spec.origin and spec.has_location:
+            file = real(spec.origin)
+            yield Found(name, file, locations, spec, _portion(namespace, file))
+        elif namespace is None:
+            namespace = name, locations
+
+
+def _find(name: str) -> importlib.machinery.ModuleSpec | None:
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    if isinstance(loaded, importlib.machinery.ModuleSpec):
+        return loaded
+    parent, _, _ = name.rpartition(".")
+    above = _find(parent) if parent else None
+    if parent and above is None:
+        return None
+    path = list(_locations(parent, above)) if above else None
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec(name, path)
+        except Exception:  # noqa: BLE001 (finders are other people's; one that fails has not found it)
+            continue
+        if spec is not None:
+            return spec
+    return None
+
+
+def _locations(name: str, spec: importlib.machinery.ModuleSpec) -> Sequence[str]:
+    """Return where a package's modules are looked for, as the loaded package says or as importing it would make it."""
+    loaded = getattr(sys.modules.get(name), "__path__", None)
+    if loaded is not None:
+        return list(loaded)
+    locations = list(spec.submodule_search_locations or ())
+    if locations and spec.origin and spec.has_location and _is_extending(Path(spec.origin)):
+        return list(pkgutil.extend_path(locations, name))
+    return locations
+
+
+def _is_extending(init: Path) -> bool:
+    try:
+        content = init.read_bytes()
+    except OSError:
+        return False
+    return any(word in content for word in _EXTENDING)
+
+
+def _portion(namespace: tuple[str, tuple[Path, ...]] | None, file: Path) -> tuple[str, Path] | None:
+    name, locations = namespace or ("", ())
+    return next(((name, location) for location in locations if file.is_relative_to(location)), None)
