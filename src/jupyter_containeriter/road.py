@@ -118,7 +118,9 @@ class Road:
 
     def _walk(self, request: CaptureRequest) -> Deployment:
         with self._times.phase("capture"):
-            snapshot = capture(request, self._session.workspace)
+            snapshot = capture(replace(request, gpus=bool(self._options.gpus)), self._session.workspace)
+        for note in snapshot.notes:
+            self._times.progress.note(note)
         self._note(
             model_digest=snapshot.model_digest, code_digest=snapshot.code_digest, data_digest=snapshot.data_digest
         )

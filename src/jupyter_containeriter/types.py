@@ -69,6 +69,8 @@ class Snapshot:
         False where the model's own two predictions of the sample differed in the kernel.
     model_digest, code_digest, data_digest
         ``sha256:…`` of the model's files, of the local code, and of the sample's content ("" without a sample).
+    notes
+        What the person should know of the capture.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Snapshot:
     model_digest: str
     code_digest: str
     data_digest: str
+    notes: tuple[str, ...] = ()
 
 
 # --- image ---------------------------------------------------------------------------------------------------------

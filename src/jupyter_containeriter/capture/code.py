@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.imports import imported_modules
@@ -142,8 +143,8 @@ def _walked(directory: Path, place: str) -> Iterator[tuple[str, Path, int]]:
 
 def _resources(spec: importlib.machinery.ModuleSpec, place: str) -> Iterator[tuple[str, Path, int]]:
     """Yield the files of a package that is no one directory (meson-python's editable installations) by its loader."""
-    reader = getattr(spec.loader, "get_resource_reader", lambda _name: None)(spec.name)
-    queue = deque([(place, reader.files())]) if hasattr(reader, "files") else deque()
+    reader: Any = getattr(spec.loader, "get_resource_reader", lambda _name: None)(spec.name)
+    queue = deque([(place, reader.files())] if hasattr(reader, "files") else ())
     while queue:
         parent, resource = queue.popleft()
         for child in resource.iterdir():

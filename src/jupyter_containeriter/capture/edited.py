@@ -49,6 +49,16 @@ def edited_modules(files: Iterable[Path]) -> list[str]:
     return sorted(name for name, module in _loaded(wanted) if _is_edited(name, module))
 
 
+def edited_note(*names: str) -> str:
+    """Return what to tell of edited modules."""
+    several = len(names) > 1
+    return (
+        f"{', '.join(names)} {'were' if several else 'was'} edited after the notebook imported "
+        f"{'them' if several else 'it'}: the image gets the file as it is now, the notebook runs it as it was. "
+        f"Reload (importlib.reload) or restart the kernel, then run the cell again."
+    )
+
+
 def _loaded(files: set[str]) -> Iterator[tuple[str, ModuleType]]:
     for name, module in list(sys.modules.items()) if files else ():
         spec = getattr(module, "__spec__", None)

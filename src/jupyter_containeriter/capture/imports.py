@@ -9,8 +9,7 @@ from pathlib import Path
 from jupyter_containeriter.capture.remember import by_status
 
 
-@by_status
-def imported_modules(path: Path, package: str = "") -> frozenset[str]:
+def imported_modules(path: Path, package: str = "") -> set[str]:
     """Return the dotted names a file may import; none if it does not parse.
 
     Parameters
@@ -24,24 +23,30 @@ def imported_modules(path: Path, package: str = "") -> frozenset[str]:
     -----
     ``from a import b`` gives ``a`` and ``a.b``, which may be a module or not.
     """
+    return {_absolute(name, package) for name in _written(path)} - {""}
+
+
+@by_status
+def _written(path: Path) -> frozenset[str]:
+    """Return the names as they are written: relative ones with their dots."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError):
         return frozenset()
-    return frozenset(name for node in ast.walk(tree) for name in _names(node, package) if name)
+    return frozenset(name for node in ast.walk(tree) for name in _names(node))
 
 
-def _names(node: ast.AST, package: str) -> Iterator[str]:
+def _names(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        base = _absolute("." * node.level + (node.module or ""), package)
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names if base and alias.name != "*")
+        module = "." * node.level + (node.module or "")
+        yield module
+        yield from (f"{module}.{alias.name}" if node.module else f"{module}{alias.name}" for alias in node.names)
     elif isinstance(node, ast.Call) and _is_import(node.func) and node.args:
         name = node.args[0]
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
-            yield _absolute(name.value, package)
+            yield name.value
 
 
 def _is_import(function: ast.expr) -> bool:
@@ -52,8 +57,7 @@ def _is_import(function: ast.expr) -> bool:
 def _absolute(name: str, package: str) -> str:
     """Return the dotted name that a relative one means; "" where it leads out of the package."""
     level = len(name) - len(name.lstrip("."))
-    if not level:
-        return name
     parts = package.split(".") if package else []
-    base = parts[: len(parts) - level + 1]
-    return ".".join([*base, *filter(None, [name[level:]])]) if len(parts) >= level else ""
+    if not level or len(parts) < level:
+        return "" if level else name
+    return ".".join(filter(None, [*parts[: len(parts) - level + 1], name[level:]]))

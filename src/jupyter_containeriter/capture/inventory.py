@@ -23,9 +23,6 @@ _SOURCES = frozenset(
     {".h", ".hpp", ".c", ".cpp", ".cc", ".cu", ".pyx", ".pxd", ".f", ".f90", ".a", ".la", ".o", ".lib"}
 )
 
-#: Where a package came from on this machine: true here, false and a leak in an image.
-_PROVENANCE = "direct_url.json"
-
 Wanted = tuple[str, frozenset[str]]
 """A requirement: the name of a distribution and the extras asked of it."""
 
@@ -58,11 +55,11 @@ class Installed:
     @cached_property
     def _record(self) -> tuple[Entry, ...]:
         """What goes into ``site-packages``: of an editable installation only what tells that it is installed."""
-        found = (entry for entry in self._entries if not entry[0].endswith(f"/{_PROVENANCE}"))
         if self.project is None:
-            return tuple(found)
-        told = f"{self._metadata.name}/"
-        return tuple(e for e in found if e[0].startswith(told) and not e[0].endswith(("/RECORD", "/SOURCES.txt")))
+            return self._entries
+        told = [entry for entry in self._entries if entry[0].startswith(f"{self._metadata.name}/")]
+        # These two list files that are elsewhere.
+        return tuple(entry for entry in told if not entry[0].endswith(("/RECORD", "/SOURCES.txt")))
 
     @cached_property
     def modules(self) -> set[str]:

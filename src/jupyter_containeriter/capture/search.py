@@ -16,7 +16,6 @@ from packaging.utils import canonicalize_name
 from jupyter_containeriter._version import __version__
 from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.code import Needs
-from jupyter_containeriter.capture.edited import edited_modules
 from jupyter_containeriter.capture.inventory import Inventory, current_inventory
 from jupyter_containeriter.capture.proof import serving_distribution
 from jupyter_containeriter.errors import UsageError
@@ -99,7 +98,8 @@ class ClosureSearch:
         """
         if self._keep_gpus():
             return True
-        return any([self.supply(module) for module in sought if sys.modules.get(module) is not None])
+        supplied = [self.supply(module) for module in sought if sys.modules.get(module) is not None]
+        return any(supplied)
 
     def _keep_gpus(self) -> bool:
         if self._gpus or not self.left_out():
@@ -121,10 +121,6 @@ class ClosureSearch:
     def code_digest(self) -> str:
         """``sha256:…`` of the local files."""
         return self._needs.digest()
-
-    def edited(self) -> list[str]:
-        """Return the local modules that were edited after the kernel imported them."""
-        return edited_modules(self._needs.code.values())
 
     def environment(self, imported: Iterable[str] = ()) -> tuple[Distribution, ...]:
         """Return the distributions needed, by name, and the server among them.

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter.capture.closure import Attempt, ClosureSearch, close_over
+from jupyter_containeriter.capture.closure import Attempt, Trial, close_over
+from jupyter_containeriter.capture.edited import edited_modules, edited_note
 from jupyter_containeriter.capture.payload import Payload, pickle_object
 from jupyter_containeriter.capture.predictor import Predictor, find_predictor
 from jupyter_containeriter.capture.proof import ProofResult, prove
-from jupyter_containeriter.errors import CaptureError, ParityError, UsageError
+from jupyter_containeriter.capture.search import ClosureSearch
+from jupyter_containeriter.errors import CaptureError, ContainerIterError, ParityError, UsageError
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.serving import wire
 from jupyter_containeriter.types import Distribution, Snapshot
@@ -50,6 +52,8 @@ class CaptureRequest:
         Method, function name or function to call; None for the default.
     include, exclude
         Distributions to add to, or leave out of, the environment.
+    gpus
+        Whether the container gets GPUs: else what only serves these may be left out.
     """
 
     name: str
@@ -61,6 +65,7 @@ class CaptureRequest:
     predict: str | Callable[[Any, Any], Any] | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    gpus: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +103,12 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
     predictions = _predict(request, predictor)
     payloads = {"model/model.pkl": model, **({"model/predict.pkl": function} if function else {})}
     document = _document(request.name, model, predictor, predictions)
-    search = ClosureSearch(request.include, request.exclude)
+    # Without a sample nothing is predicted, so nothing shows what the model can do without.
+    gpus = request.gpus or predictions.sample is None
+    search = ClosureSearch(request.include, request.exclude, workspace / "unpacked", gpus=gpus)
+    search.add((module for p in payloads.values() for module in p.modules), "the model's pickle refers to {}".format)
     schemas = (predictions.schema or {}).values()
-    search.add({module for schema in schemas for module in wire.libraries(schema)})
-    search.add({module for payload in payloads.values() for module in payload.modules})
+    search.add((module for schema in schemas for module in wire.libraries(schema)), "the sample is made of {}".format)
     attempt = _attempt(request, payloads, document, predictions, workspace)
     key = _digest(
         _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
@@ -111,6 +118,9 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         {"name": d.name, "version": d.version, "size_bytes": d.size_bytes, "reason": d.reason}
         for d in closure.environment
     ]
+    document["left_out"] = {
+        f"{d.name} {d.version}": f"{d.size_bytes / 1e6:,.0f} MB; {d.reason}" for d in closure.left_out
+    }
     files = {name: payload.data for name, payload in payloads.items()}
     return Snapshot(
         name=request.name,
@@ -124,6 +134,7 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         model_digest=_digest(*(data for _, data in sorted(files.items()))),
         code_digest=closure.code_digest,
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
+        notes=(edited_note(*edited),) if (edited := edited_modules(closure.code.values())) else (),
     )
 
 
@@ -196,35 +207,40 @@ def _attempt(
     """Return the proof as a function of what it may see."""
     files = {**{name: payload.data for name, payload in payloads.items()}, "snapshot.json": _json(document)}
 
-    def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> str:
+    def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> Trial:
         result = prove(files, code, environment, workspace)
-        if result.missing_module:
-            return result.missing_module
-        if result.error:
-            raise CaptureError(
-                f"{request.label} works in the notebook but not without it: {result.error}",
-                "Put what it reads (files, variables, patches made in other cells) into the model or into a module.",
-            )
-        if predictions.sample is not None:
-            _check(request, predictions, result, code)
-        return ""
+        failure = None if result.missing_module else _failure(request, predictions, result, code)
+        return Trial(result.missing_module, failure, result.imported, result.sought)
 
     return attempt
 
 
-def _check(request: CaptureRequest, predictions: _Predictions, result: ProofResult, code: Mapping[str, Path]) -> None:
+def _failure(
+    request: CaptureRequest, predictions: _Predictions, result: ProofResult, code: Mapping[str, Path]
+) -> ContainerIterError | None:
+    """Return what is wrong with a proof that missed no module; None where nothing is."""
+    if result.error:
+        return CaptureError(
+            f"{request.label} works in the notebook but not without it: {result.error}",
+            "Put what it reads (files, variables, patches made in other cells) into the model or into a module.",
+        )
+    if predictions.sample is None:
+        return None
     assert result.outputs is not None
     assert result.output_schema is not None
     actual = wire.decode(result.outputs, result.output_schema)
     sides = ("notebook" if request.expected is None else "--expect", "clean process")
     comparison = compare(predictions.expected, actual, deterministic=predictions.deterministic, sides=sides)
-    if comparison.parity == "failed":
-        rows = "\n".join(f"  {line}" for line in comparison.differences)
-        raise ParityError(f"In a clean process {request.label} predicts something else:\n{rows}", _remedy(code))
+    if comparison.parity != "failed":
+        return None
+    rows = "\n".join(f"  {line}" for line in comparison.differences)
+    return ParityError(f"In a clean process {request.label} predicts something else:\n{rows}", _remedy(code))
 
 
 def _remedy(code: Mapping[str, Path]) -> str | None:
     """Name the usual cause where local files are involved: the kernel still runs them as they were imported."""
+    if edited := edited_modules(code.values()):
+        return edited_note(*edited)
     modules = sorted({name.partition("/")[0].removesuffix(".py") for name in code})
     if not modules:
         return None

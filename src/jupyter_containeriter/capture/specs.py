@@ -10,6 +10,7 @@ import importlib.machinery
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,12 +85,10 @@ def _find(name: str) -> importlib.machinery.ModuleSpec | None:
         return None
     path = list(_locations(parent, above)) if above else None
     for finder in sys.meta_path:
-        try:
-            spec = finder.find_spec(name, path)
-        except Exception:  # noqa: BLE001 (finders are other people's; one that fails has not found it)
-            continue
-        if spec is not None:
-            return spec
+        # Finders are other people's; one that fails has not found it.
+        with suppress(Exception):
+            if (spec := finder.find_spec(name, path)) is not None:
+                return spec
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _environment_specs(snapshot: Snapshot, base: Base, cache: LayerCache) -> Ite
             yield LayerSpec("environment", comment, members, compile_python=True)
         else:
             small += members
-    libraries = _libraries(snapshot.environment, base, cache)
+    libraries = _libraries(snapshot, base, cache)
     yield LayerSpec("environment", "smaller packages and libraries", (*small, *libraries), compile_python=True)
 
 
@@ -109,8 +109,9 @@ def _distribution_members(distribution: Distribution) -> Iterator[Member]:
             yield Member(f"{_ROOT}/site-packages/{name}", path, mode=mode, replace=neutral())
 
 
-def _libraries(distributions: Iterable[Distribution], base: Base, cache: LayerCache) -> list[Member]:
-    binaries = [path for d in distributions for name, path in d.files if name.endswith(".so") or ".so." in name]
+def _libraries(snapshot: Snapshot, base: Base, cache: LayerCache) -> list[Member]:
+    files = [*(file for distribution in snapshot.environment for file in distribution.files), *snapshot.code]
+    binaries = [path for name, path in files if name.endswith(".so") or ".so." in name]
     found = linked(binaries, base.libraries, kernel_search(), cache)
     places = Places(base.system_libraries, f"{CONTAINER_ROOT}/lib")
     return library_members(found, places, neutral(), bundled={path.name for path in binaries})

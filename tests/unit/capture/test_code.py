@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.code import Needs, imported_modules
 from jupyter_containeriter.capture.inventory import current_inventory
 
@@ -16,8 +17,8 @@ Local = Callable[[dict[str, str]], Path]
 
 
 def _needs(*modules: str) -> Needs:
-    needs = Needs()
-    needs.add(modules, current_inventory())
+    needs = Needs(current_inventory(), Archives(Path("/nonexistent")))
+    needs.add(modules, "the test needs {}".format)
     return needs
 
 
@@ -39,7 +40,7 @@ def test_imports_of_local_modules_are_followed(local: Local) -> None:
     )
     needs = _needs("features")
     assert set(needs.code) == {"features.py", "helpers.py", "deeper.py"}
-    assert needs.distributions == {"numpy", "joblib"}
+    assert needs.distributions.keys() == {"numpy", "joblib"}
 
 
 def test_a_package_comes_whole(local: Local) -> None:
@@ -97,7 +98,7 @@ def test_an_editable_installation_is_local_code() -> None:
 
     needs = _needs("jupyter_containeriter.errors")
     if "site-packages" in jupyter_containeriter.__file__:
-        assert needs.distributions == {"jupyter-containeriter"}
+        assert needs.distributions.keys() == {"jupyter-containeriter"}
     else:
         assert "jupyter_containeriter/errors.py" in needs.code
 
@@ -106,13 +107,13 @@ def test_an_editable_installation_is_local_code() -> None:
 def test_standard_and_unknown_modules_need_nothing(module: str) -> None:
     """The standard library is in the base; what is not there cannot be captured."""
     needs = _needs(module)
-    assert (needs.code, needs.distributions) == ({}, set())
+    assert (needs.code, needs.distributions) == ({}, {})
 
 
 def test_installed_modules_belong_to_their_distribution() -> None:
     """A module's distribution is found by its file, whatever its name is."""
-    assert _needs("sklearn.linear_model").distributions == {"scikit-learn"}
-    assert _needs("dateutil").distributions == {"python-dateutil"}
+    assert _needs("sklearn.linear_model").distributions.keys() == {"scikit-learn"}
+    assert _needs("dateutil").distributions.keys() == {"python-dateutil"}
 
 
 @pytest.mark.parametrize("content", [b"def (", b"\xff\xfe", b"x = '\0'"])
@@ -130,4 +131,4 @@ def test_the_digest_is_of_names_and_content(local: Local) -> None:
     (directory / "features.py").write_text("x = 2")
     digests.append(_needs("features").digest())
     assert len(set(digests)) == 3
-    assert Needs().digest() == ""
+    assert _needs().digest() == ""
