@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from jupyter_containeriter.types import Comparison, Parity
@@ -37,7 +38,8 @@ def compare(
     Parameters
     ----------
     expected
-        What the notebook predicted: an array, a DataFrame or Series, a list, a mapping of these, or a scalar.
+        What the notebook predicted: an array, a sparse matrix, a DataFrame or Series (their indexes and labels are
+        compared, too), a list or a mapping of these, or a scalar.
     actual
         What came back, of the same kind.
     deterministic
@@ -94,7 +96,7 @@ def _describe(differences: Sequence[_Difference], sides: tuple[str, str]) -> tup
 
 
 def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference]:
-    for name, of in (("kind", _kind), ("shape", _shape), ("columns", _columns), ("type", _dtypes)):
+    for name, of in _PROPERTIES.items():
         if of(expected) != of(actual):
             yield _Difference(f"{place} {name}".strip(), of(expected), of(actual), structural=True)
             return
@@ -106,7 +108,7 @@ def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference
         for key in expected:
             yield from _differences(f"{place} {key}".strip(), expected[key], actual[key])
         return
-    if isinstance(expected, (list, tuple)) and any(_kind(part) in _TABLES for part in expected):
+    if isinstance(expected, (list, tuple)) and any(map(_is_table, expected)):
         for position, (before, after) in enumerate(zip(expected, actual, strict=True)):
             yield from _differences(f"{place} output {position}".strip(), before, after)
         return
@@ -114,29 +116,34 @@ def _differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference
 
 
 def _leaf_differences(place: str, expected: Any, actual: Any) -> Iterator[_Difference]:
+    # What a sparse matrix does not hold is zero.
+    absent = expected.dtype.type(0).item() if _kind(expected) == "sparse matrix" else "nothing"
     before, after = dict(_leaves(place, expected)), dict(_leaves(place, actual))
-    for where, leaf in before.items():
-        if where not in after:
-            yield _Difference(where, leaf, "nothing")
-        elif not _equal(leaf, after[where]):
-            yield _Difference(where, leaf, after[where], _distance(leaf, after[where]))
-    yield from (_Difference(where, "nothing", leaf) for where, leaf in after.items() if where not in before)
+    for where in {**before, **after}:
+        leaf, other = before.get(where, absent), after.get(where, absent)
+        if not _equal(leaf, other):
+            yield _Difference(where, leaf, other, _distance(leaf, other))
 
 
 def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Walk a value down to its scalars and empty parts, each with the row (and column) it stands in."""
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):
-        for column in value.columns:
-            for row, leaf in enumerate(value[column].tolist()):
-                yield f"row {row}, column {column!r}", leaf
-    elif hasattr(value, "tolist"):
-        yield from _nested(place, value.tolist(), ())
+    kind = _kind(value)
+    if kind in ("DataFrame", "Series"):
+        yield from _nested(f"{place} index".strip(), value.index.tolist(), ())
+    if kind == "DataFrame":
+        for position, column in enumerate(value.columns.tolist()):
+            for row, leaf in enumerate(value.iloc[:, position].tolist()):
+                yield f"{place} row {row}, column {column!r}".strip(), leaf
+    elif kind == "sparse matrix":
+        entries = value.tocoo()
+        for row, column, leaf in zip(entries.row.tolist(), entries.col.tolist(), entries.data.tolist(), strict=True):
+            yield f"{place} row {row}[{column}]".strip(), leaf
     else:
         yield from _nested(place, value, ())
 
 
 def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    if _kind(value) in {"array", "Series"}:
+    if _is_table(value):
         value = value.tolist()
     if isinstance(value, (list, tuple, Mapping)) and value:
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
@@ -144,20 +151,28 @@ def _nested(place: str, value: Any, index: tuple[Any, ...]) -> Iterator[tuple[st
     else:
         row = f"row {index[0]}" if index else "value"
         rest = "".join(f"[{step!r}]" for step in index[1:])
-        # Whatever was a tuple in the notebook is a list once it has crossed HTTP.
+        # Whatever was a tuple in the notebook may be a list once it has crossed HTTP.
         yield f"{place} {row}{rest}".strip(), list(value) if isinstance(value, tuple) else value
 
 
-_TABLES = {"DataFrame", "Series", "array"}
+# --- properties ----------------------------------------------------------------------------------------------------
 
 
 def _kind(value: Any) -> str:
-    for attribute, kind in (("columns", "DataFrame"), ("index", "Series"), ("dtype", "array")):
-        if hasattr(value, attribute) and hasattr(value, "dtype" if kind != "DataFrame" else "dtypes"):
-            return kind
+    if hasattr(value, "iloc"):
+        return "DataFrame" if hasattr(value, "columns") else "Series"
+    if hasattr(value, "dtype") and hasattr(value, "tocoo"):
+        return "sparse matrix"
+    if hasattr(value, "dtype"):
+        package = type(value).__module__.partition(".")[0]
+        return "array" if package == "numpy" else f"array of {package}"
     if isinstance(value, (list, tuple)):
         return "list"
     return "mapping" if isinstance(value, Mapping) else "scalar"
+
+
+def _is_table(value: Any) -> bool:
+    return _kind(value) not in ("list", "mapping", "scalar")
 
 
 def _shape(value: Any) -> Any:
@@ -166,8 +181,30 @@ def _shape(value: Any) -> Any:
     return (len(value),) if isinstance(value, (list, tuple)) else None
 
 
+def _format(value: Any) -> Any:
+    return value.format if _kind(value) == "sparse matrix" else None
+
+
 def _columns(value: Any) -> Any:
     return [str(column) for column in value.columns] if _kind(value) == "DataFrame" else None
+
+
+def _labels(value: Any) -> Any:
+    return _form(value.columns) if _kind(value) == "DataFrame" else None
+
+
+def _index(value: Any) -> Any:
+    return _form(value.index) if _kind(value) in ("DataFrame", "Series") else None
+
+
+def _form(index: Any) -> str:
+    """Return all of an index but its values: the dtype and the name of each level."""
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    return ", ".join(f"{level.dtype} named {level.name!r}" for level in levels)
+
+
+def _name(value: Any) -> Any:
+    return value.name if _kind(value) == "Series" else None
 
 
 def _dtypes(value: Any) -> Any:
@@ -175,7 +212,20 @@ def _dtypes(value: Any) -> Any:
         return [str(dtype) for dtype in value.dtypes]
     dtype = getattr(value, "dtype", None)
     # Fixed-width text grows with its longest value; the width is no property of the prediction.
-    return None if dtype is None or getattr(dtype, "kind", "") == "U" else str(dtype)
+    return None if dtype is None or getattr(dtype, "kind", "") in ("U", "S") else str(dtype)
+
+
+#: What must be the same before values are looked at, and how a difference in it is called.
+_PROPERTIES = {
+    "kind": _kind,
+    "shape": _shape,
+    "format": _format,
+    "columns": _columns,
+    "column labels": _labels,
+    "index": _index,
+    "name": _name,
+    "type": _dtypes,
+}
 
 
 # --- scalars -------------------------------------------------------------------------------------------------------
@@ -189,8 +239,8 @@ def _equal(expected: Any, actual: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isnan(value)
+    if isinstance(value, (float, complex, Decimal)):
+        return value != value  # noqa: PLR0124 (NaN, of any kind of number)
     return value is None or type(value).__name__ in {"NAType", "NaTType"}
 
 
@@ -201,7 +251,7 @@ def _plain(value: Any) -> Any:
 
 def _distance(expected: Any, actual: Any) -> float | None:
     expected, actual = _plain(expected), _plain(actual)
-    if isinstance(expected, float) and isinstance(actual, float):
+    if isinstance(expected, (float, complex)) and type(expected) is type(actual):
         distance = abs(expected - actual)
         return distance if math.isfinite(distance) else None
     return None

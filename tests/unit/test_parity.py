@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from jupyter_containeriter.parity import ATOL, RTOL, SHOWN_ROWS, compare
 
@@ -29,6 +31,14 @@ _FRAME = pd.DataFrame({"label": ["yes", None], "score": [0.25, float("nan")]})
         3.5,
         "text",
         None,
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("a", np.nan)]), index=[("x", "y")]),
+        pd.Series([1, 2], index=pd.MultiIndex.from_tuples([("a", 1), ("b", np.nan)])),
+        pd.Series(pd.cut([1.0, np.nan], [0, 5])),
+        sparse.csr_matrix([[0.0, np.nan], [1.0, 0.0]]),
+        sparse.coo_array(np.zeros((0, 3))),
+        {"sparse": [sparse.eye_array(2).tocsc()]},
+        np.array([complex(np.nan, 1)]),
+        [Decimal("NaN"), b"x", 1j],
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -53,6 +63,8 @@ def _moved(distance: float) -> list[Any]:
         pytest.param(before, after, id="list"),
         pytest.param({"p": np.array(before)}, {"p": np.array(after)}, id="mapping"),
         pytest.param(before[0], after[0], id="scalar"),
+        pytest.param(sparse.csr_matrix([before]), sparse.csr_matrix([after]), id="sparse"),
+        pytest.param([before[0] + 0j], [after[0] + 0j], id="complex"),
     ]
 
 
@@ -108,6 +120,21 @@ def test_tolerance_near_zero_is_absolute() -> None:
         ([[]], [[1]]),
         ([[]], [{}]),
         ("1", 1),
+        (pd.Series([1], name="a"), pd.Series([1], name="b")),
+        (pd.Series([1], index=["x"]), pd.Series([1], index=["y"])),
+        (pd.Series([1], index=[0]), pd.Series([1], index=[0.0])),
+        (pd.Series([1]), pd.Series([1]).rename_axis("id")),
+        (pd.DataFrame({"a": [1]}, index=["x"]), pd.DataFrame({"a": [1]}, index=["y"])),
+        (pd.DataFrame({1: [1]}), pd.DataFrame({"1": [1]})),
+        (pd.DataFrame({"a": [1]}).rename_axis(columns="what"), pd.DataFrame({"a": [1]})),
+        (sparse.csr_matrix([[1.0]]), sparse.csr_matrix([[2.0]])),
+        (sparse.csr_matrix([[1.0, 0.0]]), sparse.csr_matrix([[0.0, 1.0]])),
+        (sparse.csr_matrix([[1.0]]), sparse.csc_matrix([[1.0]])),
+        (sparse.csr_matrix([[1.0]]), sparse.csr_matrix([[1.0]], dtype="float32")),
+        (sparse.csr_matrix([[1.0]]), np.array([[1.0]])),
+        (1 + 2j, 1 + 3j),
+        (Decimal("1.1"), Decimal("1.2")),
+        (b"a", b"b"),
     ],
 )
 def test_other_values_fail(expected: Any, actual: Any) -> None:
@@ -139,6 +166,17 @@ def test_longer_text_is_no_other_type() -> None:
         (1, 2, "value: notebook 1, container 2"),
         (np.array([1.0]), np.array([[1.0]]), "shape: notebook (1,), container (1, 1)"),
         (np.array([1]), np.array([1.0]), "type: notebook 'int64', container 'float64'"),
+        (pd.Series([1, 2], ["a", "b"]), pd.Series([1, 2], ["a", "c"]), "index row 1: notebook 'b', container 'c'"),
+        (pd.Series([1]), pd.Series([1], [0.0]), "index: notebook 'int64 named None', container 'float64 named None'"),
+        (pd.Series([1], name="p"), pd.Series([1]), "name: notebook 'p', container None"),
+        (
+            pd.DataFrame({("a", "b"): [1]}),
+            pd.DataFrame({("a", "b"): [2]}),
+            "row 0, column ('a', 'b'): notebook 1, container 2",
+        ),
+        (sparse.csr_matrix([[0, 1]]), sparse.csr_matrix([[2, 1]]), "row 0[0]: notebook 0, container 2"),
+        (sparse.csr_matrix([[1]]), sparse.csc_matrix([[1]]), "format: notebook 'csr', container 'csc'"),
+        ({"p": pd.Series([1])}, {"p": pd.Series([2])}, "p row 0: notebook 1, container 2"),
     ],
 )
 def test_differences_say_where_and_what(expected: Any, actual: Any, line: str) -> None:
@@ -226,3 +264,17 @@ def test_numpy_scalars_inside_plain_values_are_plain_ones() -> None:
 def test_the_sides_of_a_comparison_have_names() -> None:
     """The lines say what was compared with what."""
     assert compare([1], [2], sides=("--expect", "clean process")).differences == ("row 0: --expect 1, clean process 2",)
+
+
+def test_tensors_of_other_libraries_are_compared_as_arrays_and_are_no_numpy_arrays() -> None:
+    """Tensors of torch differ by their values, their dtypes and their library."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor([1.0, 2.0], dtype=torch.bfloat16)
+    assert compare(tensor, tensor.clone()).parity == "exact"
+    assert compare(tensor, tensor + 1).differences[0] == "row 0: notebook 1.0, container 2.0"
+    assert compare(tensor, tensor.float()).differences == (
+        "type: notebook 'torch.bfloat16', container 'torch.float32'",
+    )
+    assert compare(tensor, tensor.float().numpy()).differences == (
+        "kind: notebook 'array of torch', container 'array'",
+    )

@@ -21,6 +21,7 @@ from jupyter_containeriter.capture.search import ClosureSearch
 from jupyter_containeriter.errors import CaptureError, ContainerIterError, ParityError, UsageError
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.serving import wire
+from jupyter_containeriter.serving.answers import plain_answer
 from jupyter_containeriter.types import Distribution, Snapshot
 
 #: The number of the format of ``snapshot.json``; the server keeps reading older ones.
@@ -155,8 +156,9 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
         encoded = wire.encode(request.sample, inputs)
     # Copies, because a model may write into its input.
     first, second = (predictor(copy.deepcopy(request.sample)) for _ in range(2))
-    expected = first if request.expected is None else request.expected
     with _crossing_http():
+        first, second = plain_answer(first), plain_answer(second)
+        expected = first if request.expected is None else plain_answer(request.expected)
         outputs = wire.infer_schema(first, name="output-0")
         returned = wire.infer_schema(expected, name="output-0")
         sample = {"inputs": encoded, "outputs": wire.encode(expected, returned)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
 from . import wire
+from .answers import plain_answer
 from .model import LoadedModel, ModelError
 from .tensors import by_name, type_name
 from .wire import WireError
@@ -122,19 +124,19 @@ def warm(model: LoadedModel) -> None:
 
 
 def write_value(model: LoadedModel, result: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Encode a model's output.
+    """Encode a model's output, as values of plain types.
 
     Returns
     -------
     tensors, schema
         The signature's schema where the output fits it, else one inferred from the output.
     """
-    if model.outputs is not None:
-        try:
-            return wire.encode(result, model.outputs), model.outputs
-        except WireError:
-            pass  # Another type or dtype than the sample's: sent as what it is, so that nobody takes it for the same.
     try:
+        result = plain_answer(result)
+        if model.outputs is not None:
+            with suppress(WireError):
+                return wire.encode(result, model.outputs), model.outputs
+        # Another type or dtype than the sample's: sent as what it is, so that nobody takes it for the same.
         schema = wire.infer_schema(result, name="output-0")
         return wire.encode(result, schema), schema
     except WireError as error:
