@@ -49,6 +49,8 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "deploy": ((bool,), "True or False"),
     "include": _PACKAGES,
     "exclude": _PACKAGES,
+    "allow_data": ((bool,), "True or False"),
+    "allow_secrets": ((bool,), "True or False"),
     "package": ((str,), "the name of a package"),
     "namespace": _MAPPING,
     "reference": ((str,), "a text, for example 'churn:2'"),
@@ -100,6 +102,8 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     deploy: bool = True,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
+    allow_data: bool = False,
+    allow_secrets: bool = False,
     namespace: Mapping[str, Any] | None = None,
 ) -> Deployment:
     """Take a model to a running container that is proven to predict what it predicts here.
@@ -132,6 +136,10 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
         False to build and load the image only.
     include, exclude
         Packages to add to, or leave out of, the image.
+    allow_data
+        True to capture data that hangs on functions, and tables held by the model, however large.
+    allow_secrets
+        True to capture what looks like a password or key.
     namespace
         Where ``predict`` is looked up by name.
 
@@ -150,7 +158,7 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
 
     _check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
     _check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
-    _check(include=include, exclude=exclude)
+    _check(include=include, exclude=exclude, allow_data=allow_data, allow_secrets=allow_secrets)
     options = RunOptions(
         engine=engine,
         memory=memory,
@@ -167,7 +175,17 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     )
     name = name_from(type(model).__name__) if name is None else name
     request = CaptureRequest(
-        name, model, name, namespace or {}, sample, expect, predict, _packages(include), _packages(exclude)
+        name,
+        model,
+        name,
+        namespace or {},
+        sample,
+        expect,
+        predict,
+        _packages(include),
+        _packages(exclude),
+        allow_data=allow_data,
+        allow_secrets=allow_secrets,
     )
     return run_containerize(request, options)
 

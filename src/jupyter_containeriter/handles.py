@@ -69,6 +69,11 @@ class HandleStore:
         except (FileNotFoundError, ValueError, TypeError):
             return Handle()
 
+    def tokens(self) -> dict[str, str]:
+        """Return every token there is, by how it is called in messages."""
+        names = [path.name for path in self._directory.glob("*") if path.is_file() and not path.name.startswith(".")]
+        return {f"the token of container {name[:12]}": token for name in names if (token := self.read(name).token)}
+
     def forget(self, container_id: str) -> None:
         """Remove a container's handle."""
         (self._directory / container_id).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import linecache
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -87,6 +88,8 @@ def _containerize_parser() -> MagicParser:
     add("--no-deploy", action="store_true", help="build and load the image only")
     add("--include", metavar="PKG", action="append", default=[], help="add a package to the image")
     add("--exclude", metavar="PKG", action="append", default=[], help="leave a package out of the image")
+    add("--allow-data", action="store_true", help="capture data that hangs on functions, however large")
+    add("--allow-secrets", action="store_true", help="capture what looks like a password or key")
     return parser
 
 
@@ -193,6 +196,8 @@ class ContainerIterMagics(Magics):
             predict=arguments.predict if cell is None else _predict_of(cell, namespace),
             include=tuple(arguments.include),
             exclude=tuple(arguments.exclude),
+            allow_data=arguments.allow_data,
+            allow_secrets=arguments.allow_secrets,
         )
         return api.run_containerize(request, _options(arguments, read))
 
@@ -292,6 +297,8 @@ def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> 
 
 def _predict_of(cell: str, namespace: dict[str, Any]) -> Callable[[Any, Any], Any]:
     """Run the cell and return the ``predict`` it defines."""
+    # Whoever looks for the lines of a function finds them, as those of any other cell.
+    linecache.cache["<containerize>"] = (len(cell), None, cell.splitlines(keepends=True), "<containerize>")
     try:
         exec(compile(cell, "<containerize>", "exec"), namespace)  # noqa: S102 (the person's own cell)
     except Exception as error:

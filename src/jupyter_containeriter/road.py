@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.capture.guards import Rules
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
 from jupyter_containeriter.client import InferenceClient, example_body
 from jupyter_containeriter.deployment import Deployment
@@ -30,6 +31,7 @@ from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
+from jupyter_containeriter.settings import parse_size
 from jupyter_containeriter.starter import Patience, explain_end, explain_failure, wait_until_ready
 from jupyter_containeriter.types import (
     CONTAINER_ROOT,
@@ -118,7 +120,8 @@ class Road:
 
     def _walk(self, request: CaptureRequest) -> Deployment:
         with self._times.phase("capture"):
-            snapshot = capture(replace(request, gpus=bool(self._options.gpus)), self._session.workspace)
+            request = replace(request, gpus=bool(self._options.gpus))
+            snapshot = capture(request, self._session.workspace, self._rules())
         for note in snapshot.notes:
             self._times.progress.note(note)
         self._note(
@@ -143,6 +146,10 @@ class Road:
         return self._deployment(container, report)
 
     # --- phases ------------------------------------------------------------------------------------------------------
+
+    def _rules(self) -> Rules:
+        limit = parse_size(self._session.settings.data_limit)
+        return Rules(limit, self._session.handles.tokens())
 
     def _build(self, snapshot: Snapshot) -> Image:
         cache = self._session.cache

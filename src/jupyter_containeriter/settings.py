@@ -44,6 +44,9 @@ class ContainerIter(SingletonConfigurable):
     memory = Unicode("2g", help="Memory limit of a container: a number with k, m, g or t.").tag(config=True)
     cpus = Float(None, allow_none=True, help="CPU limit of a container in cores; none by default.").tag(config=True)
     pids = Integer(256, help="Limit of processes and threads in a container.").tag(config=True)
+    data_limit = Unicode(
+        "10m", help="How much data may hang on functions and classes, or on a model as tables: a number with k, m, g."
+    ).tag(config=True)
     ready_seconds = Float(120.0, help="How long a server may take until it is ready.").tag(config=True)
     data_dir = Unicode(help="Where the history and running state are kept.").tag(config=True)
     cache_dir = Unicode(help="Where image layers are kept; may be deleted at any time.").tag(config=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter.capture.closure import Attempt, Trial, close_over
+from jupyter_containeriter.capture.closure import Attempt, Closure, Trial, close_over
 from jupyter_containeriter.capture.edited import edited_modules, edited_note
+from jupyter_containeriter.capture.guards import Guard, Rules
 from jupyter_containeriter.capture.payload import Payload, pickle_object
 from jupyter_containeriter.capture.predictor import Predictor, find_predictor
 from jupyter_containeriter.capture.proof import ProofResult, prove
@@ -55,6 +56,8 @@ class CaptureRequest:
         Distributions to add to, or leave out of, the environment.
     gpus
         Whether the container gets GPUs: else what only serves these may be left out.
+    allow_data, allow_secrets
+        Capture data that was hardly meant, and what looks like a secret, all the same.
     """
 
     name: str
@@ -67,6 +70,8 @@ class CaptureRequest:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     gpus: bool = False
+    allow_data: bool = False
+    allow_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class _Predictions:
     sample: dict[str, Any] | None = None
 
 
-def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
+def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None) -> Snapshot:
     """Turn a model in a namespace into a proven Snapshot.
 
     Parameters
@@ -88,19 +93,25 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         What to capture.
     workspace
         A directory for the clean process and for what earlier proofs found.
+    rules
+        What is refused: too much data that came along, secrets.
 
     Raises
     ------
     UsageError
         Nothing to call, a sample of no rows, an unknown package: correct the call.
     CaptureError
-        The model cannot be pickled, or does not load without the notebook: the message names what is in the way.
+        The model cannot be pickled, does not load without the notebook, or brings along data or a secret that was
+        hardly meant: the message names what is in the way.
     ParityError
         In a clean process the model predicts something else.
     """
     predictor = find_predictor(request.model, request.label, request.predict, request.namespace)
     model = pickle_object(request.model, request.label)
     function = pickle_object(predictor.function, str(request.predict)) if predictor.function else None
+    allowed = {"allow_data": request.allow_data, "allow_secrets": request.allow_secrets}
+    guard = Guard(rules or Rules(), **allowed, memory=workspace / "clean")
+    guard.look_at_objects([(request.label, request.model), *_named(predictor.function)])
     predictions = _predict(request, predictor)
     payloads = {"model/model.pkl": model, **({"model/predict.pkl": function} if function else {})}
     document = _document(request.name, model, predictor, predictions)
@@ -110,7 +121,7 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
     search.add((module for p in payloads.values() for module in p.modules), "the model's pickle refers to {}".format)
     schemas = (predictions.schema or {}).values()
     search.add((module for schema in schemas for module in wire.libraries(schema)), "the sample is made of {}".format)
-    attempt = _attempt(request, payloads, document, predictions, workspace)
+    attempt = _attempt(request, payloads, document, predictions, guard, workspace)
     key = _digest(
         _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
     )
@@ -123,10 +134,13 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         f"{d.name} {d.version}": f"{d.size_bytes / 1e6:,.0f} MB; {d.reason}" for d in closure.left_out
     }
     files = {name: payload.data for name, payload in payloads.items()}
+    described = {**files, "snapshot.json": _json(document)}
+    code = guard.without_keys(closure.code)
+    guard.look_at_files(described, code, closure.code_digest)
     return Snapshot(
         name=request.name,
-        files={**files, "snapshot.json": _json(document)},
-        code=tuple(sorted(closure.code.items())),
+        files=described,
+        code=tuple(sorted(code.items())),
         environment=closure.environment,
         expected=predictions.expected,
         sample=request.sample,
@@ -135,7 +149,7 @@ def capture(request: CaptureRequest, workspace: Path) -> Snapshot:
         model_digest=_digest(*(data for _, data in sorted(files.items()))),
         code_digest=closure.code_digest,
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
-        notes=(edited_note(*edited),) if (edited := edited_modules(closure.code.values())) else (),
+        notes=(*guard.notes, *_notes(closure)),
     )
 
 
@@ -144,6 +158,16 @@ def read_sample(document: Mapping[str, Any]) -> tuple[Any, Any]:
     signature, sample = document["signature"], document["sample"]
     inputs = wire.decode(sample["inputs"], signature["inputs"])
     return inputs, wire.decode(sample["outputs"], signature["expected"])
+
+
+def _notes(closure: Closure) -> Iterator[str]:
+    if edited := edited_modules(closure.code.values()):
+        yield edited_note(*edited)
+
+
+def _named(function: Callable[[Any, Any], Any] | None) -> Iterator[tuple[str, Any]]:
+    if function is not None:
+        yield getattr(function, "__name__", "predict"), function
 
 
 def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
@@ -204,12 +228,14 @@ def _attempt(
     payloads: Mapping[str, Payload],
     document: Mapping[str, Any],
     predictions: _Predictions,
+    guard: Guard,
     workspace: Path,
 ) -> Attempt:
     """Return the proof as a function of what it may see."""
     files = {**{name: payload.data for name, payload in payloads.items()}, "snapshot.json": _json(document)}
 
     def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> Trial:
+        code = guard.without_keys(code)
         result = prove(files, code, environment, workspace)
         failure = None if result.missing_module else _failure(request, predictions, result, code)
         return Trial(result.missing_module, failure, result.imported, result.sought)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ def cell() -> Callable[[str], dict[str, Any]]:
 
     def run(source: str) -> dict[str, Any]:
         namespace: dict[str, Any] = {"__name__": "__main__"}
+        linecache.cache["<cell>"] = (len(source), None, source.splitlines(keepends=True), "<cell>")
         exec(compile(source, "<cell>", "exec"), namespace)
         return namespace
 
