@@ -19,7 +19,9 @@ _VERBS = (
     "inspect",
     "iterations",
     "plot",
+    "push",
     "rollback",
+    "save",
     "undeploy",
 )
 
@@ -35,7 +37,9 @@ __all__ = [
     "inspect",
     "iterations",
     "plot",
+    "push",
     "rollback",
+    "save",
     "undeploy",
 ]
 
@@ -52,7 +56,9 @@ if TYPE_CHECKING:
         inspect,
         iterations,
         plot,
+        push,
         rollback,
+        save,
         undeploy,
     )
     from jupyter_containeriter.errors import ContainerIterError

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.settings import Setting
+    from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.types import Finding
 
 _TEXT = ((str,), "a text")
@@ -56,6 +57,8 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "reference": ((str,), "a text, for example 'churn:2'"),
     "to": _COUNT,
     "last": _COUNT,
+    "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
+    "path": ((str, os.PathLike), "a path, for example 'churn.tar' or 'churn/'"),
     "kind": _TEXT,
 }
 
@@ -254,6 +257,38 @@ def inspect(reference: str) -> ImageContents:
     """
     _check(reference=reference)
     return session().inspect(reference)
+
+
+def push(reference: str, target: str) -> Pushed:
+    """Push the image of ``NAME[:VERSION]`` to ``REGISTRY/REPOSITORY[:TAG]``; the tag is the version by default.
+
+    Only what the registry lacks is sent, with the logins of ``docker login`` or ``podman login``.
+
+    Raises
+    ------
+    NotFoundError
+        No such version, or its image is no longer in the cache.
+    RegistryError
+        The registry refuses or cannot be reached.
+    """
+    _check(reference=reference, target=target)
+    title = f"Pushing {reference} to {target}"
+    return watched(title, partial(session().push, reference, target), phases=("push",))
+
+
+def save(reference: str, path: str | os.PathLike[str]) -> Saved:
+    """Save the image of ``NAME[:VERSION]`` as an archive (``churn.tar``) or as an OCI image layout (``churn/``).
+
+    Raises
+    ------
+    NotFoundError
+        No such version, or its image is no longer in the cache.
+    UsageError
+        The path ends with neither ``.tar`` nor ``/``, or cannot be one of them.
+    """
+    _check(reference=reference, path=path)
+    title = f"Saving {reference} to {os.fspath(path)}"
+    return watched(title, partial(session().save, reference, os.fspath(path)), phases=("save",))
 
 
 def config() -> list[Setting]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.image.cache import LayerCache
+    from jupyter_containeriter.shipping import Pushed, Saved
 
 #: Versions of these may serve.
 PROMOTED: tuple[Status, ...] = ("verified", "deployed")
@@ -268,6 +269,18 @@ class Session:
         from jupyter_containeriter.contents import inspect
 
         return inspect(self, reference)
+
+    def push(self, reference: str, target: str, progress: Progress | None = None) -> Pushed:
+        """Push the image of ``NAME[:VERSION]`` to a registry; see :func:`jupyter_containeriter.shipping.push`."""
+        from jupyter_containeriter.shipping import push
+
+        return push(self, reference, target, progress or Silent())
+
+    def save(self, reference: str, path: str, progress: Progress | None = None) -> Saved:
+        """Save the image of ``NAME[:VERSION]`` to a file; see :func:`jupyter_containeriter.shipping.save`."""
+        from jupyter_containeriter.shipping import save
+
+        return save(self, reference, path, progress or Silent())
 
     def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
         """Draw the history."""

@@ -53,12 +53,36 @@ def _inspect(arguments: argparse.Namespace) -> Shown:
     return api.inspect(arguments.reference)
 
 
+def _push(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.push(arguments.reference, arguments.target)
+
+
+def _save(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.save(arguments.reference, arguments.path)
+
+
 def _reference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
 
 
+def _push_arguments(parser: argparse.ArgumentParser) -> None:
+    _reference(parser)
+    parser.add_argument("target", metavar="REGISTRY/REPOSITORY[:TAG]", help="where to; the version is the default tag")
+
+
+def _save_arguments(parser: argparse.ArgumentParser) -> None:
+    _reference(parser)
+    parser.add_argument("path", metavar="PATH", help="an archive (….tar), or a directory (…/) for an OCI image layout")
+
+
 VERBS = (
     Verb("inspect", "show what the image of a version contains, and why", _inspect, _reference),
+    Verb("push", "send the image of a version to a registry", _push, _push_arguments),
+    Verb("save", "write the image of a version to a file", _save, _save_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),
 )

@@ -12,7 +12,7 @@ import json
 import secrets
 import shutil
 import tarfile
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,8 +59,17 @@ def hybrid_archive(image: Image, omit: Container[str] = ()) -> Iterator[bytes]:
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-def save_archive(image: Image, path: Path) -> None:
+def save_archive(image: Image, path: Path, written: Callable[[int], None] = lambda _: None) -> None:
     """Write the complete image to one file that ``docker load``, ``podman load`` and ``skopeo`` read.
+
+    Parameters
+    ----------
+    image
+        The image; its layers are read from the cache.
+    path
+        The file; one that is there is replaced when the new one is complete.
+    written
+        Hears how many bytes have been written so far.
 
     Raises
     ------
@@ -69,27 +78,38 @@ def save_archive(image: Image, path: Path) -> None:
         damaged: build again.
     """
     with _arriving(path) as temporary, temporary.open("wb") as file:
-        file.writelines(hybrid_archive(image))
+        file.writelines(_counted(hybrid_archive(image), written))
 
 
-def save_layout(image: Image, directory: Path) -> None:
+def save_layout(image: Image, directory: Path, written: Callable[[int], None] = lambda _: None) -> None:
     """Write the complete image as an OCI image layout: a directory, for tools such as ``umoci`` that want one.
+
+    Parameters
+    ----------
+    image
+        The image; its layers are read from the cache.
+    directory
+        Must not exist yet, or be empty.
+    written
+        Hears how many bytes of layers have been written so far.
 
     Raises
     ------
     UsageError
-        The directory exists already: choose another.
+        The directory exists already and holds something: choose another.
     BuildError
         It cannot be written, or (as :class:`~jupyter_containeriter.errors.DamagedLayerError`) a layer is damaged:
         build again.
     """
-    if directory.exists():
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} exists already.", "Choose a directory that does not exist yet.")
+    done = 0
     with _arriving(directory) as temporary:
         (temporary / "blobs" / "sha256").mkdir(parents=True)
         for layer in _distinct(image.layers):
             with (temporary / _blob(layer.digest)).open("wb") as file:
-                file.writelines(_proven(layer))
+                file.writelines(_counted(_proven(layer), written, done))
+            done += layer.size_bytes
         for name, content in (("oci-layout", _LAYOUT), *_documents(image)):
             (temporary / name).write_bytes(content)
 
@@ -153,6 +173,14 @@ def _proven(layer: Layer) -> Iterator[bytes]:
         raise DamagedLayerError(layer.digest) from error
     if left or f"sha256:{sha256.hexdigest()}" != layer.digest:
         raise DamagedLayerError(layer.digest)
+
+
+def _counted(pieces: Iterator[bytes], written: Callable[[int], None], count: int = 0) -> Iterator[bytes]:
+    """Pass pieces on and tell how many bytes they have been, counted from ``count``."""
+    for piece in pieces:
+        yield piece
+        count += len(piece)
+        written(count)
 
 
 # --- formats -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_containeriter.analytics.palette import COLORS
 from jupyter_containeriter.show import words
-from jupyter_containeriter.show.html import CODE, FAINT, badge, card, notes_html, table
+from jupyter_containeriter.show.html import FAINT, badge, card, command, notes_html, table
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
@@ -36,7 +36,7 @@ def deployment_card(deployment: Deployment) -> str:
         deployment.seconds, f"<b>{words.seconds(deployment.total)}</b> {words.took(deployment)}"
     )
     if deployment.url:
-        body += _command(deployment.curl)
+        body += command(deployment.curl)
     return card(title, iteration.status, body)
 
 
@@ -121,11 +121,3 @@ def _phases(seconds: Mapping[str, float], told: str) -> str:
         f'<div style="display:flex;height:10px;border-radius:3px;overflow:hidden;margin:3px 0 4px">{bar}</div>'
         f'<div style="color:{FAINT};font-size:12px">{legend}</div>'
     )
-
-
-def _command(curl: str) -> str:
-    style = (
-        f"background:{CODE};color:inherit;border-radius:4px;padding:6px 8px;margin:8px 0 0;overflow-x:auto;"
-        "white-space:pre;font:12px/1.4 var(--jp-code-font-family, monospace)"
-    )
-    return f'<pre style="{style}">{escape(curl)}</pre>'

@@ -50,3 +50,12 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
 def notes_html(notes: Sequence[str]) -> str:
     """Return notes, one below the other."""
     return "".join(f'<div style="margin-top:6px">{escape(note)}</div>' for note in notes)
+
+
+def command(line: str) -> str:
+    """Return what can be typed into a shell."""
+    style = (
+        f"background:{CODE};color:inherit;border-radius:4px;padding:6px 8px;margin:8px 0 0;overflow-x:auto;"
+        "white-space:pre;font:12px/1.4 var(--jp-code-font-family, monospace)"
+    )
+    return f'<pre style="{style}">{escape(line)}</pre>'

@@ -77,6 +77,11 @@ class Registry:
         self._transport = Transport(host)
         self._authorization = Authorization(self._transport, credentials)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it speaks plain HTTP, as registries on this machine may."""
+        return self._transport.origin.startswith("http://")
+
     # --- pull --------------------------------------------------------------------------------------------------------
 
     def manifest(self, repository: str, reference: str, accept: tuple[str, ...] = MANIFEST_TYPES) -> Manifest:
