@@ -42,6 +42,8 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "tags": _MAPPING,
     "note": _TEXT,
     "engine": ((str, _NONE), "'docker', 'sandbox', 'process' or 'auto'"),
+    "base": ((str, _NONE), "'kernel' or the name of an image, for example 'python:3.12-slim'"),
+    "platform": ((str, _NONE), "'linux/amd64' or 'linux/arm64'"),
     "memory": ((str, _NONE), "a text with a unit, for example '2g'"),
     "cpus": ((Real, _NONE), "a number, for example 2 or 0.5"),
     "gpus": ((str, Integral, _NONE), "'all' or a count"),
@@ -97,6 +99,8 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     tags: Mapping[str, str] | None = None,
     note: str = "",
     engine: str | None = None,
+    base: str | None = None,
+    platform: str | None = None,
     memory: str | None = None,
     cpus: float | None = None,
     gpus: str | int | None = None,
@@ -127,6 +131,10 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
         Kept with the iteration.
     engine
         ``docker``, ``sandbox``, ``process`` or ``auto``.
+    base
+        What to build on: ``kernel`` (this interpreter), or an image with the same Python: ``"python:3.12-slim"``.
+    platform
+        ``linux/amd64`` or ``linux/arm64``; what the engine runs by default. Only with a base from a registry.
     memory, cpus
         Limits, for example ``"1g"`` and ``2``.
     gpus
@@ -160,10 +168,13 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     from jupyter_containeriter.names import name_from
 
     _check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
+    _check(base=base, platform=platform)
     _check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
     _check(include=include, exclude=exclude, allow_data=allow_data, allow_secrets=allow_secrets)
     options = RunOptions(
         engine=engine,
+        base=base,
+        platform=platform,
         memory=memory,
         cpus=None if cpus is None else float(cpus),
         gpus=None if gpus is None else str(gpus),

@@ -80,6 +80,8 @@ def _containerize_parser() -> MagicParser:
     add("--note", metavar="TEXT", default="", help="a note kept with the iteration")
     add("--predict", metavar="ATTR_OR_FUNC", help="method of the model, or function f(model, data), to call")
     add("--engine", metavar="E", help="docker, sandbox, process or auto")
+    add("--base", metavar="kernel|IMAGE", help="build on this interpreter, or on an image with Python from a registry")
+    add("--platform", metavar="P", help="linux/amd64 or linux/arm64 (with --base IMAGE)")
     add("--memory", metavar="SIZE", help="memory limit, for example 1g")
     add("--cpus", metavar="CORES", type=float, help="CPU limit")
     add("--gpus", metavar="all|N", help="GPUs (Docker only)")
@@ -281,6 +283,8 @@ def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> 
 
     return RunOptions(
         engine=arguments.engine,
+        base=arguments.base,
+        platform=arguments.platform,
         memory=arguments.memory,
         cpus=arguments.cpus,
         gpus=arguments.gpus,

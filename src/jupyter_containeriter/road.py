@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.bases import BaseChoice
 from jupyter_containeriter.capture.guards import Rules
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
 from jupyter_containeriter.client import InferenceClient, example_body
@@ -25,7 +26,6 @@ from jupyter_containeriter.errors import (
     UsageError,
 )
 from jupyter_containeriter.handles import Handle, new_token, token_environment
-from jupyter_containeriter.image.base import kernel_base
 from jupyter_containeriter.image.build import build, stored_image
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.names import image_reference
@@ -76,11 +76,11 @@ class Road:
 
     # --- the two ways down -------------------------------------------------------------------------------------------
 
-    def containerize(self, request: CaptureRequest) -> Deployment:
+    def containerize(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
         """Walk the whole road and record it, however it ends."""
-        iteration = self._begin(request.name)
+        iteration = self._begin(request.name, choice)
         try:
-            return self._walk(request)
+            return self._walk(request, choice)
         except BaseException as error:
             self._undo()
             if isinstance(error, UsageError):
@@ -101,6 +101,7 @@ class Road:
                 f"The image of {iteration.name}:{iteration.version} is no longer in the layer cache.",
                 "Containerize the model again.",
             )
+        self._insist_on_platform(image)
         self._iteration = iteration
         try:
             with self._times.phase("load"):
@@ -118,7 +119,7 @@ class Road:
             raise
         return self._deployment(container, report, self._times.seconds)
 
-    def _walk(self, request: CaptureRequest) -> Deployment:
+    def _walk(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
         with self._times.phase("capture"):
             request = replace(request, gpus=bool(self._options.gpus))
             snapshot = capture(request, self._session.workspace, self._rules())
@@ -128,12 +129,15 @@ class Road:
             model_digest=snapshot.model_digest, code_digest=snapshot.code_digest, data_digest=snapshot.data_digest
         )
         with self._times.phase("build"):
-            image = self._build(snapshot)
+            image = self._build(snapshot, choice)
         self._note(
             image_digest=image.digest, image_size_bytes=image.size_bytes, environment_digest=image.environment_digest
         )
+        if choice.foreign:
+            self._finish("built")
+            return self._deployment(None)
         with self._times.phase("load"):
-            image, report = self._load(image, snapshot)
+            image, report = self._load(image, snapshot, choice)
         self._note(sent_bytes=report.sent_bytes)
         document = json.loads(snapshot.files["snapshot.json"])
         if not self._options.deploy:
@@ -151,11 +155,14 @@ class Road:
         limit = parse_size(self._session.settings.data_limit)
         return Rules(limit, self._session.handles.tokens())
 
-    def _build(self, snapshot: Snapshot) -> Image:
-        cache = self._session.cache
-        return build(snapshot, kernel_base(cache), cache, self._iteration.image_reference)
+    def _build(self, snapshot: Snapshot, choice: BaseChoice) -> Image:
+        bases, progress = self._session.bases, self._times.progress
+        base = bases.base(choice, self._engine, progress)
+        self._note(base=base.name)
+        fitted = bases.fitted(snapshot, base, progress)
+        return build(fitted, base, self._session.cache, self._iteration.image_reference)
 
-    def _load(self, image: Image, snapshot: Snapshot) -> tuple[Image, LoadReport]:
+    def _load(self, image: Image, snapshot: Snapshot, choice: BaseChoice) -> tuple[Image, LoadReport]:
         """Load the image; a damaged layer is found by its digest when it is read, and built again."""
         for _ in image.layers:
             try:
@@ -163,8 +170,16 @@ class Road:
             except DamagedLayerError as error:
                 self._times.progress.note(f"{error.message} Building it again.")
                 self._session.cache.discard(error.digest)
-                image = self._build(snapshot)
+                image = self._build(snapshot, choice)
         return image, self._engine.load(image)
+
+    def _insist_on_platform(self, image: Image) -> None:
+        own, needed = self._engine.describe().architecture, json.loads(image.config)["architecture"]
+        if needed != own:
+            raise UsageError(
+                f"{image.reference} is for linux/{needed}, the engine {self._engine.name} runs linux/{own}.",
+                "Run it where it is meant for: push or save the image.",
+            )
 
     def _load_stored(self, image: Image) -> LoadReport:
         try:
@@ -272,7 +287,7 @@ class Road:
 
     # --- record ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, name: str) -> Iteration:
+    def _begin(self, name: str, choice: BaseChoice) -> Iteration:
         session, options = self._session, self._options
         think, run = session.clock.read(name)
         self._iteration = session.history.begin(
@@ -282,7 +297,7 @@ class Road:
             run_seconds=run,
             engine=self._engine.name,
             method="containeriter",
-            base="kernel",
+            base=choice.reference,
             params=dict(options.params),
             metrics=dict(options.metrics),
             tags=dict(options.tags),
@@ -357,7 +372,7 @@ class Road:
         return InferenceClient(f"http://127.0.0.1:{container.port}", handle.token, container.name, handle.schema)
 
     def _deployment(
-        self, container: Container | None, report: LoadReport, times: Mapping[str, float] | None = None
+        self, container: Container | None, report: LoadReport | None = None, times: Mapping[str, float] | None = None
     ) -> Deployment:
         return Deployment.of(self._iteration, self._engine, container, self._session.handles, report, times)
 

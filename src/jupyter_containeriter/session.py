@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from jupyter_containeriter.bases import Bases
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.image.cache import LayerCache
@@ -48,6 +49,10 @@ class RunOptions:
     ----------
     engine
         ``auto``, ``docker``, ``sandbox`` or ``process``; None for the setting.
+    base
+        ``kernel`` or an image; None for the setting.
+    platform
+        ``linux/amd64`` or ``linux/arm64``; None for the engine's own.
     memory, cpus
         Limits, None for the settings.
     gpus
@@ -65,6 +70,8 @@ class RunOptions:
     """
 
     engine: str | None = None
+    base: str | None = None
+    platform: str | None = None
     memory: str | None = None
     cpus: float | None = None
     gpus: str | None = None
@@ -120,6 +127,13 @@ class Session:
         return LayerCache(self.settings.cache_path)
 
     @functools.cached_property
+    def bases(self) -> Bases:
+        """What images are built on."""
+        from jupyter_containeriter.bases import Bases
+
+        return Bases(self.cache)
+
+    @functools.cached_property
     def handles(self) -> HandleStore:
         """How to talk to containers that run, and which of them are promoted."""
         return HandleStore(self.settings.data_path / "handles")
@@ -169,15 +183,17 @@ class Session:
         ContainerIterError
             A subclass for each way it can fail; what ran before keeps running.
         """
+        from jupyter_containeriter.bases import choose
         from jupyter_containeriter.road import Road
 
         check_name(request.name)
         options = options or RunOptions()
         self.limits(options)
         engine = self.engine(options.engine)
+        base = choose(options.base or self.settings.base, options.platform, engine, deploy=options.deploy)
         self.reconcile()
         with self.exclusive(request.name):
-            return Road(self, engine, options, progress or Silent()).containerize(request)
+            return Road(self, engine, options, progress or Silent()).containerize(request, base)
 
     def deploy(self, reference: str, options: RunOptions | None = None, progress: Progress | None = None) -> Deployment:
         """Run the exact image of an earlier version; it is verified before it replaces what runs.

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from traitlets import Enum, Float, Integer, TraitType, Unicode
+from traitlets import Enum, Float, Integer, TraitType, Unicode, default
 from traitlets.config import SingletonConfigurable
 
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import Limits
+
+#: The base that is made of the kernel's own interpreter.
+KERNEL_BASE = "kernel"
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -41,6 +45,9 @@ class ContainerIter(SingletonConfigurable):
         "auto",
         help="Where containers run: docker where an engine answers, else the embedded sandbox.",
     ).tag(config=True)
+    base = Unicode(
+        help="What images are built on: kernel (this interpreter; Linux only), or an image with Python in a registry."
+    ).tag(config=True)
     memory = Unicode("2g", help="Memory limit of a container: a number with k, m, g or t.").tag(config=True)
     cpus = Float(None, allow_none=True, help="CPU limit of a container in cores; none by default.").tag(config=True)
     pids = Integer(256, help="Limit of processes and threads in a container.").tag(config=True)
@@ -50,6 +57,10 @@ class ContainerIter(SingletonConfigurable):
     ready_seconds = Float(120.0, help="How long a server may take until it is ready.").tag(config=True)
     data_dir = Unicode(help="Where the history and running state are kept.").tag(config=True)
     cache_dir = Unicode(help="Where image layers are kept; may be deleted at any time.").tag(config=True)
+
+    @default("base")
+    def _default_base(self) -> str:
+        return default_base(sys.platform)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -123,6 +134,13 @@ class ContainerIter(SingletonConfigurable):
 
 def _variable(name: str) -> str:
     return f"CONTAINERITER_{name.upper()}"
+
+
+def default_base(system: str) -> str:
+    """Return the base for a ``sys.platform``: this interpreter, or the same Python where that cannot be in an image."""
+    if system == "linux":
+        return KERNEL_BASE
+    return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
 def parse_size(text: str) -> int:

@@ -127,13 +127,30 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says of itself. ``store`` is ``overlay2``, ``containerd``, ``podman`` or ``directory``."""
+    """What an engine says of itself.
+
+    ``store`` is ``overlay2``, ``containerd``, ``podman`` or ``directory``; ``architecture``, in OCI's words, is that of
+    the images it runs.
+    """
 
     engine: str
     version: str
     store: str
     endpoint: str
     isolation: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldImage:
+    """An image of anybody's that an engine holds.
+
+    ``architecture`` is in OCI's words; ``digests`` are ``NAME@sha256:…``, one for each registry it came from.
+    """
+
+    id: str
+    architecture: str
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -224,6 +225,17 @@ def _installed_in(directory: Path, _changed: int) -> tuple[Installed, ...]:
     if (egg := directory / "EGG-INFO").is_dir():
         places.append(egg)
     return tuple(installed for installed in map(Installed, places) if installed.name)
+
+
+def counterpart(distribution: Distribution, directory: Path) -> Distribution:
+    """Return the same distribution as it is installed in another directory, for another platform.
+
+    The same parts of it as in ``distribution``: with tests and sources only where the proof asked for them.
+    """
+    (metadata,) = directory.glob("*.dist-info")
+    whole = any(_is_left_out(PurePosixPath(name)) for name, _ in distribution.files)
+    found = Installed(metadata).captured(distribution.reason, whole=whole)
+    return replace(found, files=tuple((name, path) for name, path in found.files if path.is_file()))
 
 
 def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:

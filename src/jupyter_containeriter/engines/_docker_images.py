@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jupyter_containeriter.errors import EngineError
 from jupyter_containeriter.image.archive import hybrid_archive
-from jupyter_containeriter.types import Image, LoadReport
+from jupyter_containeriter.types import HeldImage, Image, LoadReport
 
 Store = Literal["overlay2", "containerd", "podman"]
 
@@ -55,6 +55,13 @@ class Images:
     def holds(self, image: Image) -> bool:
         """Whether exactly this image is there under its reference."""
         return image.reference in (self._tags(image) or ())
+
+    def held(self, reference: str) -> HeldImage | None:
+        """Look for an image of anybody's."""
+        attributes = self._inspect(reference)
+        if attributes is None:
+            return None
+        return HeldImage(attributes["Id"], attributes["Architecture"], tuple(attributes.get("RepoDigests") or ()))
 
     def load(self, image: Image) -> LoadReport:
         """Bring the image in with as few layers as possible; see :meth:`Engine.load`."""

@@ -1,7 +1,8 @@
-"""Layers unpacked once each, and the plan by which several of them make one root file system.
+"""Layers unpacked once each, and the plan by which several trees make one root file system.
 
-No tree is copied or merged: a directory that only one layer has is shown as it is, one that several layers have is
-made anew and filled with theirs. The plan is carried out with bind mounts (sandbox) or with links (process).
+The layers of a base, which may hide parts of one another, are unpacked over one another; every other layer is a tree
+of its own. No tree is copied: a directory that only one tree has is shown as it is, one that several have is made anew
+and filled with theirs. The plan is carried out with bind mounts (sandbox) or with links (process).
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from jupyter_containeriter.disk import discard
+from jupyter_containeriter.engines._unpack import apply_layer
 from jupyter_containeriter.errors import BuildError, DamagedLayerError
-from jupyter_containeriter.types import Layer
+from jupyter_containeriter.types import Image, Layer
 
 _CHUNK = 1024 * 1024
 
-#: Names that lead out of the directory are refused, by Pythons that know how to (3.11.4 and newer).
-_EXTRACTION: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+#: Ends the name of the note beside a tree of several layers that lists their digests.
+_NOTE = ".layers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,56 +41,91 @@ class Trees:
     Parameters
     ----------
     directory
-        Holds one directory for each layer, named by its digest.
+        Holds one directory for each tree.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def path(self, digest: str) -> Path:
-        """Return where the layer with this digest is unpacked, or would be."""
-        return self._directory / digest.removeprefix("sha256:")
+    def path(self, *digests: str) -> Path:
+        """Return where the layers with these digests, bottom up, are unpacked over one another, or would be."""
+        return self._directory / _chain_id(digests).removeprefix("sha256:")
 
-    def unpack(self, layer: Layer) -> None:
-        """Unpack a layer after checking its digest.
+    def unpack(self, *layers: Layer) -> None:
+        """Unpack layers over one another after checking their digests.
 
         Raises
         ------
         DamagedLayerError
-            The cached tar has other bytes than its digest promises.
+            A cached tar has other bytes than its digest promises.
         BuildError
             The directory cannot be written, or the disk is full.
         """
-        _check(layer)
+        for layer in layers:
+            _check(layer)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=self._directory, prefix=".new-"))
             try:
-                with tarfile.open(layer.path) as archive:
-                    archive.extractall(temporary, **_EXTRACTION)  # noqa: S202 (checked by digest)
-                _publish(temporary, self.path(layer.digest))
+                for layer in layers:
+                    apply_layer(layer.path, temporary)
+                self._publish(temporary, [layer.digest for layer in layers])
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-        except OSError as error:
+        except (OSError, tarfile.TarError) as error:
             raise BuildError(
                 f"The layer cannot be unpacked in {self._directory}: {error}.",
                 "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
             ) from error
 
-    def unknown(self, known: Collection[str]) -> list[Path]:
-        """Return what is here besides the layers with these digests: other layers, and what killed processes left."""
-        names = {digest.removeprefix("sha256:") for digest in known}
-        return [path for path in _entries(self._directory) if path.name not in names]
+    def _publish(self, temporary: Path, digests: Sequence[str]) -> None:
+        tree = self.path(*digests)
+        if len(digests) > 1:
+            # Its name does not tell what is in it.
+            tree.with_name(f"{tree.name}{_NOTE}").write_text("\n".join(digests))
+        _publish(temporary, tree)
 
-    def plan(self, digests: Sequence[str]) -> list[Placement]:
-        """Return the placements that make one tree of these layers, given bottom up; parents before children."""
+    def unknown(self, known: Collection[str]) -> list[Path]:
+        """Return what is here besides trees of layers with these digests: others, and what killed processes left."""
+        digests = set(known)
+        return [path for path in _entries(self._directory) if not self._layers_of(path) <= digests]
+
+    def _layers_of(self, path: Path) -> set[str]:
+        name = path.name.removesuffix(_NOTE)
+        try:
+            return set((self._directory / f"{name}{_NOTE}").read_text().split())
+        except OSError:
+            return {f"sha256:{name}"}
+
+    def discard(self, *digests: str) -> None:
+        """Remove the tree of these layers."""
+        tree = self.path(*digests)
+        discard(tree)
+        tree.with_name(f"{tree.name}{_NOTE}").unlink(missing_ok=True)
+
+    def plan(self, trees: Sequence[Path]) -> list[Placement]:
+        """Return the placements that make one tree of these, given bottom up; parents before children."""
         placements: list[Placement] = []
-        _merge("", [self.path(digest) for digest in reversed(digests)], placements)
+        _merge("", list(reversed(trees)), placements)
         return placements
 
 
 def _entries(directory: Path) -> list[Path]:
     return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def stacks(image: Image) -> list[tuple[Layer, ...]]:
+    """Return an image's layers, bottom up, together where they make one tree."""
+    base = tuple(layer for layer in image.layers if layer.role == "base")
+    return [*([base] if base else []), *((layer,) for layer in image.layers if layer.role != "base")]
+
+
+def _chain_id(digests: Sequence[str]) -> str:
+    """Name a stack of layers (OCI Image Format Specification, "Layer ChainID"); a single layer has its own name."""
+    chain = digests[0]
+    for digest in digests[1:]:
+        chain = "sha256:" + hashlib.sha256(f"{chain} {digest}".encode()).hexdigest()
+    return chain
 
 
 def _merge(path: str, sources: list[Path], placements: list[Placement]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport, RunSpec, Stats
+from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
 
 
 class Engine(Protocol):
@@ -55,6 +55,12 @@ class Engine(Protocol):
         These are what killed processes left behind, and unpacked layers whose digest is not among ``known`` and that no
         container uses. Something younger may be at work at this moment: look at its time before removing it.
         """
+
+    def held(self, reference: str) -> HeldImage | None:
+        """Look for an image of anybody's, such as ``python:3.12-slim``; None where the engine does not hold it."""
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """Yield an image that is held as one archive, as ``docker save`` writes it."""
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start a hardened container of a loaded image, published on 127.0.0.1 only.

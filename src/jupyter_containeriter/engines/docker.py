@@ -16,7 +16,7 @@ from jupyter_containeriter.engines._docker_errors import translated, words
 from jupyter_containeriter.engines._docker_images import Images, Store
 from jupyter_containeriter.engines._docker_run import container_from, create_options, stats_from
 from jupyter_containeriter.errors import EngineError, NotFoundError
-from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport, RunSpec, Stats
+from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
 
 #: Time for the server to finish its requests after SIGTERM, before it is killed.
 _GRACE_SECONDS = 3
@@ -98,6 +98,16 @@ class DockerEngine:
     def leftovers(self, known: Collection[str]) -> list[Path]:
         """Return nothing: the engine tidies its own files."""
         return []
+
+    def held(self, reference: str) -> HeldImage | None:
+        """Look for an image of anybody's, such as ``python:3.12-slim``."""
+        with self._speaking():
+            return self._images.held(reference)
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """Yield an image as one archive, as ``docker save`` writes it."""
+        with self._speaking():
+            yield from self._api.get_image(reference)
 
     # --- containers ------------------------------------------------------------------------------------------------
 
@@ -187,13 +197,15 @@ class DockerEngine:
     def _info(self) -> EngineInfo:
         # Podman is recognised first and without `info`, which takes it a third of a second.
         ping = self._api.get(f"{self._api.base_url}/_ping", timeout=self._api.timeout)
-        version = self._api.version()["Version"]
+        told = self._api.version()
+        version, machine = told["Version"], told["Arch"]
         if "Libpod-Api-Version" in ping.headers:
-            return EngineInfo("podman", version, "podman", self.address, "container")
+            return EngineInfo("podman", version, "podman", self.address, "container", machine)
         status = self._api.info().get("DriverStatus") or ()
         # Never by version: an upgraded engine keeps the store it had.
         containerd = ["driver-type", "io.containerd.snapshotter.v1"] in status
-        return EngineInfo("docker", version, "containerd" if containerd else "overlay2", self.address, "container")
+        store = "containerd" if containerd else "overlay2"
+        return EngineInfo("docker", version, store, self.address, "container", machine)
 
     @cached_property
     def _images(self) -> Images:

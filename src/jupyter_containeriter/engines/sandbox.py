@@ -16,16 +16,16 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_containeriter.bubblewrap import NAMESPACES, bwrap
-from jupyter_containeriter.disk import discard
 from jupyter_containeriter.engines import _supervisor
-from jupyter_containeriter.engines._trees import Placement, Trees
+from jupyter_containeriter.engines._trees import Placement, Trees, stacks
 from jupyter_containeriter.errors import EngineError, NotFoundError
+from jupyter_containeriter.image.base import architecture
 from jupyter_containeriter.types import CONTAINER_ROOT, Container, EngineInfo, Image, LoadReport, RunSpec, Stats
 
 _STOP_SECONDS = 5.0
@@ -57,20 +57,24 @@ class SandboxEngine:
     def describe(self) -> EngineInfo:
         """Say which engine this is."""
         if self._isolation == "process":
-            return EngineInfo(self.name, "", "directory", str(self._containers.parent), "none: plain processes")
+            return self._info("", "none: plain processes")
         version = subprocess.run([bwrap(), "--version"], capture_output=True, text=True, check=False).stdout
-        isolation = "bubblewrap: own namespaces, host network"
-        return EngineInfo(self.name, version.split()[-1], "directory", str(self._containers.parent), isolation)
+        return self._info(version.split()[-1], "bubblewrap: own namespaces, host network")
+
+    def _info(self, version: str, isolation: str) -> EngineInfo:
+        state = str(self._containers.parent)
+        return EngineInfo(self.name, version, "directory", state, isolation, architecture())
 
     def holds(self, image: Image) -> bool:
         """Whether every layer is unpacked."""
-        return all(self._trees.path(layer.digest).exists() for layer in image.layers)
+        return all(tree.exists() for tree in self._trees_of(image))
 
     def load(self, image: Image) -> LoadReport:
         """Unpack the layers that are not there yet."""
-        missing = [layer for layer in image.layers if not self._trees.path(layer.digest).exists()]
-        for layer in missing:
-            self._trees.unpack(layer)
+        absent = [stack for stack, tree in zip(stacks(image), self._trees_of(image), strict=True) if not tree.exists()]
+        for stack in absent:
+            self._trees.unpack(*stack)
+        missing = [layer for stack in absent for layer in stack]
         reused = len(image.layers) - len(missing)
         method: Literal["present", "partial", "full"] = "present" if not missing else "partial" if reused else "full"
         return LoadReport(method, sum(layer.size_bytes for layer in missing), len(missing), reused)
@@ -81,10 +85,11 @@ class SandboxEngine:
         if any(record["image_digest"] == image.digest for record in records):
             return False
         needed = {*keep, *(digest for record in records for digest in record.get("layers", ()))}
-        present = [layer.digest for layer in image.layers if self._trees.path(layer.digest).exists()]
-        for digest in present:
-            if digest not in needed:
-                discard(self._trees.path(digest))
+        trees = [[layer.digest for layer in stack] for stack in stacks(image)]
+        present = [digests for digests in trees if self._trees.path(*digests).exists()]
+        for digests in present:
+            if not needed.issuperset(digests):
+                self._trees.discard(*digests)
         return bool(present)
 
     def leftovers(self, known: Collection[str]) -> list[Path]:
@@ -94,10 +99,21 @@ class SandboxEngine:
         unnoted = [directory for directory in containers if not (directory / "container.json").exists()]
         return [*self._trees.unknown({*known, *used}), *unnoted]
 
+    def held(self, reference: str) -> None:
+        """Hold no image of anybody else."""
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """Hold none, so there is nothing to export."""
+        raise NotFoundError(f"The sandbox does not hold {reference}.")
+
+    def _trees_of(self, image: Image) -> list[Path]:
+        return [self._trees.path(*(layer.digest for layer in stack)) for stack in stacks(image)]
+
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start the image's entry point in a sandbox."""
         if not self.holds(image):
             raise EngineError(f"{image.reference} is not loaded.", "Load it first: %deploy does both.")
+        self._insist_on_own_python(image)
         port = _free_port(spec.port)
         directory = self._containers / uuid.uuid4().hex[:12]
         try:
@@ -167,10 +183,21 @@ class SandboxEngine:
             _supervisor.signal_all([*_supervisor.descendants(record["pid"]), record["pid"]], signal.SIGKILL)
         shutil.rmtree(self._containers / container_id, ignore_errors=True)
 
+    def _insist_on_own_python(self, image: Image) -> None:
+        """Refuse a base's Python to plain processes: it would find this machine's root there, not its own."""
+        entry = (json.loads(image.config)["config"].get("Entrypoint") or [""])[0].lstrip("/")
+        if self._isolation == "bubblewrap" or not entry or entry.startswith(CONTAINER_ROOT.lstrip("/")):
+            return
+        if any(os.path.lexists(tree / entry) for tree in self._trees_of(image)):
+            raise EngineError(
+                f"{image.reference} has a base of its own, which cannot run as a plain process.",
+                "Use --base kernel, or an engine that isolates: --engine sandbox, --engine docker.",
+            )
+
     # --- start ---------------------------------------------------------------------------------------------------
 
     def _start(self, directory: Path, image: Image, spec: RunSpec, port: int) -> None:
-        plan = self._trees.plan([layer.digest for layer in image.layers])
+        plan = self._trees.plan(self._trees_of(image))
         config = json.loads(image.config)["config"]
         declared = dict(entry.split("=", 1) for entry in config.get("Env") or [])
         own = {"CONTAINERITER_HOST": "127.0.0.1", "CONTAINERITER_PORT": str(port)}

@@ -35,13 +35,26 @@ _LOADED_BY_NAME = ("libgcc_s.so.1",)
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What the compiled packages of an image must be made for, where that is not this very interpreter.
+
+    ``python`` is a minor version (``3.12``), ``platform`` one of those that ``uv pip install --python-platform`` knows,
+    ``architecture`` is in OCI's words.
+    """
+
+    python: str
+    platform: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """What an image is built on.
 
     Attributes
     ----------
     name
-        As in the history's column ``base``: ``kernel``.
+        As in the history's column ``base``: ``kernel``, or an image with its digest.
     layers
         Bottom up.
     libraries
@@ -53,6 +66,12 @@ class Base:
     system_libraries
         Directory for libraries of this machine's system that packages link to and the base lacks. In the kernel base
         the linker looks there last, so they hide nothing.
+    variant
+        Of the architecture: ``v8``, or "".
+    environment
+        Variables that belong to it, as ``NAME=value``.
+    target
+        What compiled packages must be made for; None for the kernel base, which takes them as they are here.
     """
 
     name: str
@@ -61,6 +80,9 @@ class Base:
     interpreter: str
     architecture: str
     system_libraries: str = f"{CONTAINER_ROOT}/lib"
+    variant: str = ""
+    environment: tuple[str, ...] = ()
+    target: Target | None = None
 
 
 def kernel_base(cache: LayerCache) -> Base:
@@ -87,7 +109,8 @@ def kernel_base(cache: LayerCache) -> Base:
     own_linker = (_binary(str(linker), linker),) if linker else ()
     comment = f"CPython {platform.python_version()}"
     layer = cache.layer(LayerSpec("base", comment, (*members, *libraries, *own_linker), compile_python=True))
-    return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system)
+    variables = (f"PATH={PREFIX}/bin", f"LD_LIBRARY_PATH={PREFIX}/lib:{CONTAINER_ROOT}/lib")
+    return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system, environment=variables)
 
 
 def running_interpreter() -> Path:

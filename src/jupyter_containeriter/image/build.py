@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from jupyter_containeriter.image.base import USER_ID, Base, kernel_search
@@ -110,6 +109,9 @@ def _distribution_members(distribution: Distribution) -> Iterator[Member]:
 
 
 def _libraries(snapshot: Snapshot, base: Base, cache: LayerCache) -> list[Member]:
+    if base.target is not None:
+        # Wheels bring what they link to, or find it in the base; libraries of this machine may not even run there.
+        return []
     files = [*(file for distribution in snapshot.environment for file in distribution.files), *snapshot.code]
     binaries = [path for name, path in files if name.endswith(".so") or ".so." in name]
     found = linked(binaries, base.libraries, kernel_search(), cache)
@@ -136,17 +138,13 @@ def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
     """Write the image configuration; it holds no version and no time, so that equal content has an equal digest."""
     return {
         "architecture": base.architecture,
+        **({"variant": base.variant} if base.variant else {}),
         "os": "linux",
         "created": _CREATED,
         "config": {
             "User": f"{USER_ID}:{USER_ID}",
             "WorkingDir": "/tmp",  # noqa: S108 (the container's own)
-            "Env": [
-                f"PATH={Path(base.interpreter).parent}",
-                f"LD_LIBRARY_PATH={CONTAINER_ROOT}/python/lib:{CONTAINER_ROOT}/lib",
-                "LANG=C.UTF-8",
-                "HOME=/tmp",
-            ],
+            "Env": _variables(base),
             "Entrypoint": [
                 base.interpreter,
                 "-I",
@@ -162,6 +160,11 @@ def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
             {"created": _CREATED, "created_by": "jupyter_containeriter", "comment": layer.comment} for layer in layers
         ],
     }
+
+
+def _variables(base: Base) -> list[str]:
+    own = {"LANG": "C.UTF-8", **dict(entry.split("=", 1) for entry in base.environment), "HOME": "/tmp"}  # noqa: S108
+    return [f"{name}={value}" for name, value in own.items()]
 
 
 def _manifest(config: bytes, layers: tuple[Layer, ...]) -> dict[str, Any]:

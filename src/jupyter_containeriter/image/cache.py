@@ -51,16 +51,23 @@ class LayerCache:
         valid: Callable[[dict[str, Any]], bool] = lambda kept: True,
     ) -> dict[str, Any]:
         """Return what ``compute`` gave under this key before and is still ``valid``, or compute and keep it."""
-        path = self._key_path(key)
+        kept = self.recall(key)
+        if kept is None or not valid(kept):
+            kept = compute()
+            self.remember(key, kept)
+        return kept
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """Return what is kept under a key, None for nothing."""
         try:
-            kept = json.loads(path.read_bytes())
+            kept = json.loads(self._key_path(key).read_bytes())
         except (OSError, ValueError):
-            kept = None
-        if isinstance(kept, dict) and valid(kept):
-            return kept
-        found = compute()
-        self._temporary(self._keys, (json.dumps(found).encode(),)).replace(path)
-        return found
+            return None
+        return kept if isinstance(kept, dict) else None
+
+    def remember(self, key: str, found: dict[str, Any]) -> None:
+        """Keep something under a key, instead of what may be there."""
+        self._temporary(self._keys, (json.dumps(found).encode(),)).replace(self._key_path(key))
 
     def put(self, content: bytes) -> str:
         """Keep a small blob (a config, a manifest) and return its digest."""
@@ -68,6 +75,21 @@ class LayerCache:
         if self.read(digest) is None:
             self._write((content,))
         return digest
+
+    def keep(self, digest: str, chunks: Iterable[bytes]) -> None:
+        """Keep a blob that comes from elsewhere, if it has the digest it was promised with.
+
+        Raises
+        ------
+        BuildError
+            It has another one.
+        """
+        found = self._write(chunks)["digest"]
+        if found != digest:
+            self.discard(found)
+            raise BuildError(
+                f"The content of {digest[:19]}… is damaged where it comes from.", "Try again, or use another source."
+            )
 
     def read(self, digest: str) -> bytes | None:
         """Return a small blob, or None where it is missing or damaged."""

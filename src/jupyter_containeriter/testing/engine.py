@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,10 +13,23 @@ from typing import Literal
 
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.image.archive import hybrid_archive
-from jupyter_containeriter.types import Container, EngineInfo, Image, LoadReport, RunSpec, Stats
+from jupyter_containeriter.image.base import architecture
+from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
 
 Verb = Literal[
-    "describe", "load", "holds", "remove_image", "leftovers", "run", "containers", "inspect", "logs", "stats", "stop"
+    "describe",
+    "load",
+    "holds",
+    "remove_image",
+    "leftovers",
+    "held",
+    "export",
+    "run",
+    "containers",
+    "inspect",
+    "logs",
+    "stats",
+    "stop",
 ]
 
 _FIRST_PORT = 49152
@@ -63,6 +76,7 @@ class FakeEngine:
         self.name = name
         self._serve = serve
         self._images: dict[str, Image] = {}
+        self._held: dict[str, tuple[HeldImage, bytes]] = {}
         self._layers: set[str] = set()
         self._records: dict[str, _Record] = {}
         self._failures: defaultdict[str, deque[BaseException]] = defaultdict(deque)
@@ -75,7 +89,7 @@ class FakeEngine:
     def describe(self) -> EngineInfo:
         """Say that this is a fake."""
         self._maybe_fail("describe")
-        return EngineInfo(self.name, "1", "directory", "memory", "none")
+        return EngineInfo(self.name, "1", "directory", "memory", "none", architecture())
 
     def load(self, image: Image) -> LoadReport:
         """Read the layers that are not held yet, as an archive, and keep the image under its reference."""
@@ -110,6 +124,16 @@ class FakeEngine:
         """Return nothing: it has no files."""
         self._maybe_fail("leftovers")
         return []
+
+    def held(self, reference: str) -> HeldImage | None:
+        """Look for an image given to :meth:`hold`."""
+        self._maybe_fail("held")
+        return self._held[reference][0] if reference in self._held else None
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """Yield the archive given to :meth:`hold`."""
+        self._maybe_fail("export")
+        yield self._held[reference][1]
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Record a container as running, or as ended where :meth:`exit_at_start` said so."""
@@ -172,6 +196,10 @@ class FakeEngine:
     def fail(self, verb: Verb, error: BaseException, times: int = 1) -> None:
         """Let the next calls of ``verb`` raise ``error``, once each, before they change anything."""
         self._failures[verb].extend([error] * times)
+
+    def hold(self, reference: str, image: HeldImage, archive: bytes) -> None:
+        """Hold an image of somebody else, with the archive that ``docker save`` would write of it."""
+        self._held[reference] = (image, archive)
 
     def exit(self, container_id: str, code: int, *, oom_killed: bool = False, log: str = "") -> None:
         """Let a running container end."""

@@ -147,7 +147,7 @@ class DaemonDouble:
     def _fixed(self, request: str) -> Reply:
         listed = {tag: held for tag, held in self.images.items() if not tag.startswith("sha256:")}
         replies = {
-            "GET /version": Reply(body={"ApiVersion": "1.41", "Version": "20.10.24"}),
+            "GET /version": Reply(body={"ApiVersion": "1.41", "Version": "20.10.24", "Arch": "amd64"}),
             "GET /_ping": Reply(headers={"Libpod-Api-Version": "5.8.6"} if self.store == "podman" else {}),
             "GET /info": Reply(body={"DriverStatus": _CONTAINERD if self.store == "containerd" else []}),
             "GET /images/json": Reply(body=[{"Id": held["Id"], "RepoTags": [tag]} for tag, held in listed.items()]),

@@ -31,7 +31,7 @@ def _planned(trees: Trees, tmp_path: Path, *layers: Mapping[str, bytes]) -> dict
     for layer in image.layers:
         trees.unpack(layer)
     numbers = {trees.path(layer.digest): number for number, layer in enumerate(image.layers)}
-    plan = trees.plan([layer.digest for layer in image.layers])
+    plan = trees.plan([trees.path(layer.digest) for layer in image.layers])
     return {
         p.path: None if p.source is None else next(n for root, n in numbers.items() if p.source.is_relative_to(root))
         for p in plan
@@ -108,5 +108,5 @@ def test_a_link_is_placed_as_a_link(trees: Trees, tmp_path: Path) -> None:
         trees.unpack(layer)
     upper = trees.path(image.layers[1].digest)
     (upper / "lib").symlink_to("other")
-    plan = trees.plan([layer.digest for layer in image.layers])
+    plan = trees.plan([trees.path(layer.digest) for layer in image.layers])
     assert Placement("/lib", upper / "lib") in plan

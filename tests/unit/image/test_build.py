@@ -36,7 +36,8 @@ def cache(tmp_path: Path) -> LayerCache:
 def base(cache: LayerCache) -> Base:
     """Make a base of one file."""
     layer = cache.layer(LayerSpec("base", "tiny", (Member("bin/python", data=b"python"),)))
-    return Base("kernel", (layer,), frozenset(), "/bin/python", "amd64")
+    variables = ("PATH=/bin", "LD_LIBRARY_PATH=/lib")
+    return Base("kernel", (layer,), frozenset(), "/bin/python", "amd64", environment=variables)
 
 
 Distribute = Callable[..., Distribution]

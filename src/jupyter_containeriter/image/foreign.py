@@ -1,0 +1,114 @@
+"""Layers that somebody else made, uncompressed: from a registry's blobs, or from an engine's archive."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import IO, cast
+
+from jupyter_containeriter.errors import BuildError
+from jupyter_containeriter.image.cache import LayerCache
+
+_CHUNK = 1024 * 1024
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+def unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the uncompressed content of a layer: gzip, zstd or plain, as its first bytes tell.
+
+    Media types are not believed: engines write plain layers into archives that call them compressed.
+
+    Raises
+    ------
+    BuildError
+        The content is damaged, or zstd and the package for it is missing.
+    """
+    yield from _unpacked(io.BufferedReader(_Pieces(pieces), _CHUNK))
+
+
+def archived_layers(archive: Iterable[bytes], cache: LayerCache) -> str:
+    """Bring the image of an archive (as ``docker save`` writes it) into the cache; return its configuration's digest.
+
+    Raises
+    ------
+    BuildError
+        It is no such archive, or a layer has not the content that its diff ID promises.
+    """
+    with tempfile.TemporaryFile(dir=cache.directory) as file:
+        file.writelines(archive)
+        file.seek(0)
+        try:
+            with tarfile.open(fileobj=file) as tar:
+                (image,) = json.loads(_member(tar, "manifest.json").read())
+                config = _member(tar, image["Config"]).read()
+                diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+                for name, diff_id in zip(image["Layers"], diff_ids, strict=True):
+                    if not cache.blob(diff_id).exists():
+                        cache.keep(diff_id, _unpacked(cast("io.BufferedReader", _member(tar, name))))
+        except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
+            raise BuildError(f"The engine's archive of the base cannot be read: {error!r}.", _REMEDY) from error
+    return cache.put(config)
+
+
+_REMEDY = "Pull the base again into the engine, or remove it there: then it comes from its registry."
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    # Equal layers are in there once, with links to them; this follows links.
+    file = tar.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file
+
+
+def _unpacked(reader: io.BufferedReader) -> Iterator[bytes]:
+    magic = reader.peek(4)
+    source: IO[bytes] = reader
+    if magic.startswith(_GZIP):
+        source = cast("IO[bytes]", gzip.GzipFile(fileobj=reader))
+    elif magic.startswith(_ZSTD):
+        source = _zstd(reader)
+    try:
+        while piece := source.read(_CHUNK):
+            yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BuildError(f"A layer of the base is damaged: {error}.", "Try again, or use another base.") from error
+
+
+def _zstd(reader: io.BufferedReader) -> IO[bytes]:
+    try:
+        from zstandard import ZstdDecompressor
+    except ImportError:
+        raise BuildError(
+            "The base has layers in zstd.", 'Install what reads it: pip install "jupyter_containeriter[registry]"'
+        ) from None
+    # A layer may be several frames: that is how zstd:chunked makes parts of it accessible.
+    return cast("IO[bytes]", ZstdDecompressor().stream_reader(reader, read_across_frames=True))
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a file."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__()
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = memoryview(piece)
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count

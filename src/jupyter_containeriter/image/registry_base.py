@@ -1,0 +1,254 @@
+"""A base that somebody else made: an image with Python, from the engine where it is there, else from its registry.
+
+Its layers are kept uncompressed in the layer cache, named by their diff IDs: an image built on it is put together from
+the same kind of parts as any other, and has the same digest wherever the base came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from jupyter_containeriter.errors import NotFoundError, RegistryError
+from jupyter_containeriter.image.base import Base
+from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.foreign import archived_layers, unpacked
+from jupyter_containeriter.image.interpreter import Interpreter, find_interpreter
+from jupyter_containeriter.image.registry import ImageReference, Registry, parse_image_reference
+from jupyter_containeriter.image.rootfs import RootFiles
+from jupyter_containeriter.image.wheels import target_of
+from jupyter_containeriter.progress import Progress
+from jupyter_containeriter.types import HeldImage, Layer
+
+#: What most images say of their 64-bit ARM layers; one that says nothing means the same.
+_VARIANTS = {"arm64": ("", "v8")}
+
+
+class ImageHolder(Protocol):
+    """What is asked of an engine: an image that it may hold."""
+
+    def held(self, reference: str) -> HeldImage | None:
+        """Return what the engine holds under a reference, None for nothing."""
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """Yield an image as ``docker save`` writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A base as it was found.
+
+    Attributes
+    ----------
+    name
+        Reference and digest.
+    config
+        Digest of its image configuration.
+    fetch
+        Brings configuration and layers into the cache.
+    """
+
+    name: str
+    config: str
+    fetch: Callable[[], object]
+
+
+class RegistryBases:
+    """Finds bases. What a tag means is asked once in the life of a kernel, so that iterations build on one base.
+
+    Parameters
+    ----------
+    cache
+        Where layers are kept, and what references meant before.
+    """
+
+    def __init__(self, cache: LayerCache) -> None:
+        self._cache = cache
+        self._found: dict[tuple[str, str], Found] = {}
+
+    def base(self, reference: str, architecture: str, holder: ImageHolder, progress: Progress) -> Base:
+        """Return a base for an architecture, bringing it into the cache where it is not there.
+
+        Parameters
+        ----------
+        reference
+            As in ``docker pull``: ``python:3.12-slim``, ``registry.example.com/team/base@sha256:…``.
+        architecture
+            In OCI's words: ``amd64``, ``arm64``.
+        holder
+            The engine: an image that it holds is not asked for elsewhere.
+        progress
+            Hears what is fetched.
+
+        Raises
+        ------
+        UsageError
+            That is no reference.
+        NotFoundError
+            There is no such image, or none for this architecture.
+        RegistryError
+            The registry does not answer, and the base was never used before.
+        BuildError
+            It holds no Python that fits the kernel's.
+        """
+        parsed = parse_image_reference(reference)
+        key = (str(parsed), architecture)
+        if key not in self._found:
+            self._found[key] = self._find(reference, parsed, architecture, holder, progress)
+        found = self._found[key]
+        if not self._complete(found.config):
+            found.fetch()
+        return self._assembled(found, reference)
+
+    # --- find --------------------------------------------------------------------------------------------------------
+
+    def _find(
+        self, reference: str, parsed: ImageReference, architecture: str, holder: ImageHolder, progress: Progress
+    ) -> Found:
+        held = holder.held(reference)
+        if held is not None and held.architecture == architecture:
+            return self._held(reference, parsed, held, holder, progress)
+        pull = _Pull(self._cache, reference, parsed, architecture, progress)
+        key = "base-" + hashlib.sha256(f"{parsed} {architecture}".encode()).hexdigest()
+        known = self._cache.recall(key)
+        if known and parsed.digest:
+            return Found(known["name"], known["config"], lambda: pull.layers(known["manifest"]))
+        try:
+            manifest, config = pull.resolve()
+        except RegistryError as error:
+            if not known or not self._complete(known["config"]):
+                raise
+            progress.note(f"{error.message} The base is what {reference} was when it was used last: {known['name']}.")
+            return Found(known["name"], known["config"], lambda: pull.layers(known["manifest"]))
+        name = f"{reference.partition('@')[0]}@{manifest}"
+        self._cache.remember(key, {"name": name, "config": config, "manifest": manifest})
+        return Found(name, config, lambda: pull.layers(manifest))
+
+    def _held(
+        self, reference: str, parsed: ImageReference, held: HeldImage, holder: ImageHolder, progress: Progress
+    ) -> Found:
+        """Take it from the engine; which configuration its id stands for is known after the first time."""
+
+        def fetch() -> dict[str, Any]:
+            progress.note(f"Taking {reference} from the engine.")
+            return {"config": archived_layers(holder.export(reference), self._cache)}
+
+        config = self._cache.memo(f"held-{held.id.removeprefix('sha256:')}", fetch)["config"]
+        digests = dict(entry.split("@") for entry in held.digests)
+        # Docker leaves out what Podman writes; an image that was never in a registry has its id only.
+        names = (parsed.name, parsed.name.removeprefix("docker.io/").removeprefix("library/"))
+        digest = next((digests[name] for name in names if name in digests), held.id)
+        return Found(f"{reference.partition('@')[0]}@{digest}", config, fetch)
+
+    # --- assemble ----------------------------------------------------------------------------------------------------
+
+    def _complete(self, config: str) -> bool:
+        content = self._cache.read(config)
+        return content is not None and all(self._cache.blob(diff_id).exists() for diff_id in _diff_ids(content))
+
+    def _assembled(self, found: Found, reference: str) -> Base:
+        content = self._cache.read(found.config)
+        assert content is not None
+        config = json.loads(content)
+        environment = tuple((config.get("config") or {}).get("Env") or ())
+        layers = self._layers(_diff_ids(content))
+
+        def examine() -> dict[str, Any]:
+            search = dict(entry.partition("=")[::2] for entry in environment).get("PATH", "").split(":")
+            files = RootFiles(layer.path for layer in layers)
+            return asdict(find_interpreter(files, search, reference, sys.version_info.minor))
+
+        key = f"interpreter-{found.config.removeprefix('sha256:')}-3.{sys.version_info.minor}"
+        told = self._cache.memo(key, examine)
+        interpreter = Interpreter(told["path"], told["architecture"], told["glibc"] and tuple(told["glibc"]))
+        return Base(
+            name=found.name,
+            layers=layers,
+            libraries=frozenset(),
+            interpreter=interpreter.path,
+            architecture=interpreter.architecture,
+            variant=config.get("variant", ""),
+            environment=environment,
+            target=target_of(interpreter, reference),
+        )
+
+    def _layers(self, diff_ids: list[str]) -> tuple[Layer, ...]:
+        paths = [self._cache.blob(diff_id) for diff_id in diff_ids]
+        return tuple(
+            Layer(diff_id, path.stat().st_size, path, "base", f"base, layer {number} of {len(diff_ids)}")
+            for number, (diff_id, path) in enumerate(zip(diff_ids, paths, strict=True), 1)
+        )
+
+
+class _Pull:
+    """What comes from a registry, for one platform."""
+
+    def __init__(
+        self, cache: LayerCache, reference: str, parsed: ImageReference, architecture: str, progress: Progress
+    ) -> None:
+        self._cache = cache
+        self._reference = reference
+        self._parsed = parsed
+        self._architecture = architecture
+        self._progress = progress
+        self._registry = Registry(parsed.registry)
+
+    def resolve(self) -> tuple[str, str]:
+        """Ask what the reference means for the platform; return the digests of manifest and configuration."""
+        found = self._registry.manifest(self._parsed.repository, self._parsed.wanted)
+        manifest = json.loads(found.content)
+        if "manifests" in manifest:
+            found = self._registry.manifest(self._parsed.repository, self._chosen(manifest["manifests"]))
+            manifest = json.loads(found.content)
+        config = json.loads(self._small(manifest["config"]["digest"]))
+        self._insist([(config.get("os", ""), config.get("architecture", ""))])
+        self._cache.put(found.content)
+        return found.digest, manifest["config"]["digest"]
+
+    def layers(self, digest: str) -> None:
+        """Bring configuration and layers of a manifest into the cache."""
+        content = self._cache.read(digest) or self._registry.manifest(self._parsed.repository, digest).content
+        manifest = json.loads(content)
+        config = self._small(manifest["config"]["digest"])
+        pairs = list(zip(manifest["layers"], _diff_ids(config), strict=True))
+        missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.blob(diff_id).exists()}
+        size = sum(layer["size"] for layer in missing.values()) / 1e6
+        self._progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size:.0f} MB.")
+        for diff_id, layer in missing.items():
+            pieces = self._registry.blob(self._parsed.repository, layer["digest"])
+            self._cache.keep(diff_id, unpacked(pieces))
+
+    def _small(self, digest: str) -> bytes:
+        content = self._cache.read(digest)
+        if content is None:
+            content = b"".join(self._registry.blob(self._parsed.repository, digest))
+            self._cache.put(content)
+        return content
+
+    def _chosen(self, manifests: list[dict[str, Any]]) -> str:
+        """Return the digest of the platform's manifest (OCI Image Format Specification, "Image Index")."""
+        platforms = [(one["digest"], one.get("platform") or {}) for one in manifests]
+        self._insist([(platform.get("os", ""), platform.get("architecture", "")) for _, platform in platforms])
+        fitting = [one for one in platforms if (one[1].get("os"), one[1].get("architecture")) == self._platform]
+        plain = [one for one in fitting if one[1].get("variant", "") in _VARIANTS.get(self._architecture, ("",))]
+        return str((plain or fitting)[0][0])
+
+    def _insist(self, platforms: list[tuple[str, str]]) -> None:
+        if self._platform not in platforms:
+            there = ", ".join(sorted({"/".join(one) for one in platforms if "unknown" not in one}))
+            raise NotFoundError(
+                f"{self._reference} is not there for linux/{self._architecture}, only for {there or 'nothing known'}.",
+                "Use another base, or one of these with --platform and --no-deploy.",
+            )
+
+    @property
+    def _platform(self) -> tuple[str, str]:
+        return "linux", self._architecture
+
+
+def _diff_ids(config: bytes) -> list[str]:
+    return list(json.loads(config)["rootfs"]["diff_ids"])

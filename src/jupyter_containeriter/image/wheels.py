@@ -1,0 +1,172 @@
+"""Compiled packages for the Python of another base: their wheels, chosen and unpacked by ``uv``.
+
+Distributions without compiled files need none: the kernel's own files are what was proven, and they run anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from importlib.metadata import Distribution as Metadata
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from jupyter_containeriter.errors import BuildError
+from jupyter_containeriter.image.base import Target, architecture
+from jupyter_containeriter.image.interpreter import Interpreter
+from jupyter_containeriter.image.pip_settings import pip_settings, uv_settings
+from jupyter_containeriter.progress import Progress
+from jupyter_containeriter.types import Distribution
+
+#: OCI's names of architectures in the words of wheels.
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+#: Minor versions of glibc 2 that ``uv pip install --python-platform`` knows (``{machine}-manylinux_2_{minor}``).
+_GLIBC_MINORS = (17, 28, *range(31, 41))
+
+_COMPILED = (".so", ".pyd", ".dylib", ".dll")
+_TOLD = 6
+
+
+def target_of(interpreter: Interpreter, base: str) -> Target:
+    """Return what wheels an interpreter takes.
+
+    Raises
+    ------
+    BuildError
+        Its C library is older than any that wheels are made for.
+    """
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    machine = _MACHINES[interpreter.architecture]
+    if interpreter.glibc is None:
+        return Target(python, f"{machine}-unknown-linux-musl", interpreter.architecture)
+    fitting = [minor for minor in _GLIBC_MINORS if (2, minor) <= interpreter.glibc]
+    if not fitting:
+        major, minor = interpreter.glibc
+        raise BuildError(
+            f"{base} has glibc {major}.{minor}; wheels are made for 2.17 and newer.", "Use a newer base image."
+        )
+    return Target(python, f"{machine}-manylinux_2_{fitting[-1]}", interpreter.architecture)
+
+
+def fetch_wheels(
+    wanted: Iterable[Distribution], target: Target, directory: Path, progress: Progress
+) -> dict[str, Path]:
+    """Return the directory of the unpacked wheel of every distribution with compiled files, by name.
+
+    Parameters
+    ----------
+    wanted
+        The environment: each at exactly its version. What needs no wheel is passed over.
+    target
+        What they must run on.
+    directory
+        Where wheels are kept unpacked, one directory for each of them.
+    progress
+        Hears of what is fetched.
+
+    Raises
+    ------
+    BuildError
+        ``uv`` is not installed, no index answers, or one of them has no wheel for the target; the message names it.
+    """
+    home = directory / f"cp{target.python.replace('.', '')}-{target.platform}"
+    places = {one.name: home / f"{one.name}-{one.version}" for one in wanted if _is_compiled(one)}
+    missing = [one for one in wanted if one.name in places and not places[one.name].exists()]
+    if missing:
+        told = ", ".join(one.name for one in missing[:_TOLD]) + (", …" if len(missing) > _TOLD else "")
+        progress.note(f"Wheels for {target.platform}: {told}.")
+        _fetch(missing, target, places)
+    return places
+
+
+def _is_compiled(distribution: Distribution) -> bool:
+    names = (name.rpartition("/")[2] for name, _ in distribution.files)
+    return any(name.endswith(_COMPILED) or ".so." in name for name in names)
+
+
+def _requirement(distribution: Distribution, target: Target) -> str:
+    """Return the exact version; a local label (``+cpu``) names a build for this machine's architecture only."""
+    same = target.architecture == architecture() and sys.platform == "linux"
+    version = distribution.version if same else distribution.version.partition("+")[0]
+    return f"{distribution.name}=={version}"
+
+
+def _fetch(missing: Sequence[Distribution], target: Target, places: dict[str, Path]) -> None:
+    home = places[missing[0].name].parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home, prefix=".new-") as temporary:
+            together = Path(temporary) / "together"
+            _install([_requirement(one, target) for one in missing], target, together)
+            installed = {canonicalize_name(one.metadata["Name"]): one for one in distributions(path=[str(together)])}
+            for one in missing:
+                _set_apart(installed[canonicalize_name(one.name)], Path(temporary) / one.name, places[one.name])
+    except OSError as error:
+        raise BuildError(f"Wheels cannot be kept in {home}: {error}.") from error
+
+
+def _set_apart(installed: Metadata, apart: Path, place: Path) -> None:
+    """Give a distribution a directory of its own, so that a layer of it does not depend on the others."""
+    apart.mkdir()
+    for entry in installed.files or ():
+        source = Path(str(entry.locate()))
+        # Scripts start another Python, and nothing starts them.
+        if entry.parts[0] not in {"..", "bin"} and source.is_file():
+            (apart / entry).parent.mkdir(parents=True, exist_ok=True)
+            source.rename(apart / entry)
+    try:
+        apart.rename(place)
+    except OSError:
+        # Another kernel was faster; the same wheel gives the same files.
+        if not place.exists():
+            raise
+
+
+def _install(requirements: Sequence[str], target: Target, directory: Path) -> None:
+    said = uv_settings(pip_settings(), os.environ)
+    command = [
+        *(_uv(), "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *said.options),
+        *("--python", sys.executable, "--python-version", target.python, "--python-platform", target.platform),
+        *("--target", str(directory), *requirements),
+    ]
+    environment = {**os.environ, **said.variables}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if run.returncode:
+        raise _failure(requirements, target, run.stderr.strip())
+
+
+def _uv() -> str:
+    try:
+        from uv import find_uv_bin
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        if found := shutil.which("uv"):
+            return found
+    raise BuildError(
+        "A base from a registry needs uv, which chooses the wheels for it.",
+        'Install it: pip install "jupyter_containeriter[registry]"',
+    )
+
+
+def _failure(requirements: Sequence[str], target: Target, said: str) -> BuildError:
+    """Tell a wheel that does not exist from an index that does not answer, in uv's own words."""
+    named = [one for one in requirements if f"{one} " in said or f"{one.partition('==')[0]} was not found" in said]
+    words = "\n".join(f"  | {line}" for line in said.splitlines())
+    if not named:
+        return BuildError(
+            f"uv could not fetch the wheels for {target.platform}:\n{words}",
+            "Check that the package index answers: uv uses pip's settings, or its own (UV_DEFAULT_INDEX, …).",
+        )
+    return BuildError(
+        f"There is no wheel of {', '.join(named)} for Python {target.python} on {target.platform}:\n{words}",
+        "Use --base kernel, which takes the packages as they are here; or build a wheel for that platform and name its "
+        "directory (UV_FIND_LINKS); or --exclude the package, if the model can do without.",
+    )
