@@ -35,7 +35,7 @@ class Distribution:
     """An installed distribution that the model needs, at its exact files.
 
     ``files`` are pairs of the path below ``site-packages`` in the image and the file on this machine; ``size_bytes``
-    is their sum.
+    is their sum. ``server`` marks what the inference server is made of, which is the same for every model.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Distribution:
     reason: str
     size_bytes: int
     files: tuple[tuple[str, Path], ...] = field(repr=False)
+    server: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ def serving_distribution(version: str) -> Distribution:
     source = Path(__file__).parent.parent / "serving"
     files = tuple((f"containeriter_serving/{path.name}", path) for path in sorted(source.glob("*.py")))
     size = sum(path.stat().st_size for _, path in files)
-    return Distribution("containeriter-serving", version, "the inference server", size, files)
+    return Distribution("containeriter-serving", version, "the inference server", size, files, server=True)
 
 
 def forget(workspace: Path) -> None:

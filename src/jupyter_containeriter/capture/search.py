@@ -141,7 +141,8 @@ class ClosureSearch:
             installed = self._inventory[name]
             used = name in required and name not in self._seeds() and not modules.isdisjoint(installed.modules)
             reason = f"{reasons[name]}; the proof imported it" if used else reasons[name]
-            captured.append(installed.captured(reason, whole=name in self._whole))
+            one = installed.captured(reason, whole=name in self._whole)
+            captured.append(replace(one, server=name in served))
         return (*captured, serving_distribution(__version__))
 
     def left_out(self) -> tuple[Distribution, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from jupyter_containeriter.image.elf import without_debug
 from jupyter_containeriter.types import Role
 
 #: Part of every cache key: raise it when the same members would yield other bytes.
-RECIPE = "2"
+RECIPE = "3"
 
 Replacements = tuple[tuple[bytes, bytes], ...]
 """Pairs of bytes, old and new."""
@@ -32,7 +32,7 @@ class Member:
 
     A file has ``source`` (a file on this machine) or ``data`` (its bytes), or is a symbolic link to ``link``.
     ``replace`` rewrites bytes of the source, old to new, so that paths of this machine stay on this machine; ``strip``
-    leaves out debug information.
+    leaves out debug information; ``rewrite`` makes other bytes of the source's, always the same of the same.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Member:
     replace: Replacements = ()
     strip: bool = False
     link: str = ""
+    rewrite: Callable[[bytes], bytes] | None = None
 
     def read(self) -> bytes:
         """Return the bytes that go into the image."""
@@ -50,12 +51,13 @@ class Member:
         content = self.source.read_bytes()
         for old, new in self.replace:
             content = relocate(content, old, new)
+        content = self.rewrite(content) if self.rewrite else content
         return without_debug(content) if self.strip else content
 
     def stream(self) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Yield one pair of size and chunks; a plain file is never held in memory as a whole."""
         size = self.source.stat().st_size if self.source else 0
-        if self.source is None or self.strip or (self.replace and size <= _REWRITTEN_BYTES):
+        if self.source is None or self.strip or self.rewrite or (self.replace and size <= _REWRITTEN_BYTES):
             content = self.read()
             yield len(content), iter((content,))
             return
@@ -75,7 +77,17 @@ class Member:
                 "Reinstall the package it belongs to (pip install --force-reinstall), then run the cell again.",
             ) from error
         replaced = [[old.hex(), new.hex()] for old, new in self.replace]
-        return [*identity, self.strip, str(self.source), status.st_size, status.st_mtime_ns, status.st_ino, replaced]
+        rewritten = self.rewrite.__qualname__ if self.rewrite else ""
+        return [
+            *identity,
+            self.strip,
+            rewritten,
+            str(self.source),
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ino,
+            replaced,
+        ]
 
 
 @dataclass(frozen=True, slots=True)

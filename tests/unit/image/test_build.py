@@ -148,6 +148,33 @@ def test_big_distributions_have_layers_of_their_own(
     assert one.environment_digest != two.environment_digest
 
 
+def test_the_server_has_a_layer_of_its_own(
+    snapshot: Snapshot, base: Base, cache: LayerCache, distribute: Distribute
+) -> None:
+    """What serves is the same layer, right above the base, whatever else a model needs."""
+    server = replace(distribute("server", {"server/__init__.py": "server = 1\n"}), server=True)
+    one = build(replace(snapshot, environment=(*snapshot.environment, server)), base, cache, _REFERENCE)
+    two = build(replace(snapshot, environment=(server,)), base, cache, _REFERENCE)
+    assert one.layers[1].comment == "inference server"
+    assert one.layers[1] == two.layers[1]
+
+
+def test_two_installations_of_a_package_give_one_layer(
+    snapshot: Snapshot, base: Base, cache: LayerCache, distribute: Distribute
+) -> None:
+    """Who installed a package, from where, and the hashes of its scripts leave no trace."""
+    module_file = "one/__init__.py,sha256=abc,8"
+
+    def installed(record: str, tool: str) -> Snapshot:
+        information = {"RECORD": record, "INSTALLER": tool, "METADATA": "Name: one"}
+        files = {f"one-1.0.dist-info/{name}": text for name, text in information.items()}
+        return replace(snapshot, environment=(distribute("one", {"one/__init__.py": "one = 1\n", **files}),))
+
+    here = installed(f"{module_file}\n../../bin/one,sha256=here,200\none/__pycache__/one.pyc,,\n", "pip")
+    there = installed(f"../../bin/one,sha256=there,222\r\n{module_file}\r\none-1.0.dist-info/REQUESTED,,\r\n", "uv")
+    assert build(here, base, cache, _REFERENCE).digest == build(there, base, cache, _REFERENCE).digest
+
+
 def test_a_file_of_two_distributions_is_there_once(
     snapshot: Snapshot, base: Base, cache: LayerCache, distribute: Distribute
 ) -> None:
