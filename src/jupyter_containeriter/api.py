@@ -13,7 +13,7 @@ from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.magic_arguments import number
 from jupyter_containeriter.session import RunOptions, Session
-from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.settings import ContainerIter, parse_budget
 from jupyter_containeriter.show.live import watched
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.shipping import Pushed, Saved
+    from jupyter_containeriter.show.garbage import Collected
     from jupyter_containeriter.types import Finding
 
 _TEXT = ((str,), "a text")
@@ -57,6 +58,8 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "package": ((str,), "the name of a package"),
     "namespace": _MAPPING,
     "reference": ((str,), "a text, for example 'churn:2'"),
+    "budget": ((str, _NONE), "a text with a unit, for example '5g'"),
+    "dry_run": ((bool,), "True or False"),
     "to": _COUNT,
     "last": _COUNT,
     "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
@@ -300,6 +303,23 @@ def save(reference: str, path: str | os.PathLike[str]) -> Saved:
     _check(reference=reference, path=path)
     title = f"Saving {reference} to {os.fspath(path)}"
     return watched(title, partial(session().save, reference, os.fspath(path)), phases=("save",))
+
+
+def gc(*, budget: str | None = None, dry_run: bool = False) -> Collected:
+    """Remove leftovers, and old versions until the disk budget is met, oldest first.
+
+    What runs, the two versions before it, the newest of each name and versions tagged ``keep`` stay.
+
+    Parameters
+    ----------
+    budget
+        A size such as ``"5g"``, or ``"0"`` to remove everything that is not kept; the setting by default.
+    dry_run
+        Only tell what would go.
+    """
+    _check(budget=budget, dry_run=dry_run)
+    wanted = None if budget is None else parse_budget(budget) or 0
+    return session().gc(wanted, dry_run=dry_run)
 
 
 def config() -> list[Setting]:

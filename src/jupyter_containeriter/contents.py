@@ -18,7 +18,7 @@ from jupyter_containeriter.names import parse_reference
 from jupyter_containeriter.road import stored_document
 from jupyter_containeriter.show.contents import contents_card, contents_text
 from jupyter_containeriter.show.shown import Shown
-from jupyter_containeriter.types import CONTAINER_ROOT, Image, Iteration, Layer
+from jupyter_containeriter.types import CONTAINER_ROOT, RUNNABLE, Image, Iteration, Layer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _ROOT = f"{CONTAINER_ROOT}/".lstrip("/")
 _SITE = f"{_ROOT}site-packages/"
-#: The newest version is one of these; an older one that failed may have an image, too, and is inspected by its number.
-_NEWEST = ("verified", "deployed", "built")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +186,7 @@ def inspect(session: Session, reference: str) -> ImageContents:
 def _iteration(session: Session, name: str, version: int | None) -> Iteration:
     session.reconcile()
     history = session.history
-    iteration = history.latest(name, _NEWEST) if version is None else history.get(name, version)
+    iteration = history.latest(name, RUNNABLE) if version is None else history.get(name, version)
     if iteration is None:
         wanted = name if version is None else f"{name}:{version}"
         raise NotFoundError(f"There is no {wanted}.", "See %iterations for what there is.")

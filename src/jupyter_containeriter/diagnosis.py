@@ -15,8 +15,11 @@ from jupyter_containeriter.bubblewrap import namespaces_work
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import select_engine
 from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.garbage import Usage
 from jupyter_containeriter.history import History
+from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.show import words
 from jupyter_containeriter.types import Finding
 
 #: Room for a base, an environment and some versions; below it the doctor warns.
@@ -35,6 +38,7 @@ def examine(settings: ContainerIter) -> list[Finding]:
         _namespaces(),
         *_directories(settings),
         _history(settings),
+        *_disk(settings),
         _versions(),
     ]
 
@@ -114,6 +118,28 @@ def _history(settings: ContainerIter) -> Finding:
     finally:
         history.close()
     return Finding("History", "ok", f"{path}, {count} model{'' if count == 1 else 's'}")
+
+
+def _disk(settings: ContainerIter) -> Iterator[Finding]:
+    path = settings.data_path / "history.sqlite"
+    if not path.exists():
+        return
+    history = History(path)
+    try:
+        layers, engines = Usage(LayerCache(settings.cache_path), history).bytes()
+        budget = settings.budget_bytes
+    except ContainerIterError:
+        return  # said of the history already
+    finally:
+        history.close()
+    used = f"{words.size(layers + engines)} (layer cache {words.size(layers)}, engines about {words.size(engines)})"
+    if budget is None:
+        yield Finding("Disk", "ok", f"{used}; no budget is set, so old versions stay")
+    elif layers + engines <= budget:
+        yield Finding("Disk", "ok", f"{used} of a budget of {words.size(budget)}")
+    else:
+        remedy = "See %containeriter gc --dry-run for what is kept and why, or set CONTAINERITER_DISK_BUDGET higher."
+        yield Finding("Disk", "warning", f"{used}, more than the budget of {words.size(budget)}", remedy)
 
 
 def _versions() -> Finding:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,11 @@ class HandleStore:
             return (self._promoted / name).read_text()
         except FileNotFoundError:
             return ""
+
+    def unused(self, containers: Collection[str], names: Collection[str]) -> list[Path]:
+        """Return the files of containers and names that are not among these."""
+        handles = [path for path in self._directory.glob("*") if path.is_file() and path.name not in containers]
+        return [*handles, *(path for path in self._promoted.glob("*") if path.name not in names)]
 
     def _write(self, path: Path, text: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

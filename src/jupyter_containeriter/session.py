@@ -25,7 +25,7 @@ from jupyter_containeriter.history import History
 from jupyter_containeriter.names import check_name, parse_reference
 from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.settings import ContainerIter
-from jupyter_containeriter.types import Container, Iteration, Limits, Status
+from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     from jupyter_containeriter.bases import Bases
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
+    from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
     from jupyter_containeriter.shipping import Pushed, Saved
-
-#: Versions of these may serve.
-PROMOTED: tuple[Status, ...] = ("verified", "deployed")
+    from jupyter_containeriter.show.garbage import Collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,16 @@ class Session:
         """The layer cache."""
         from jupyter_containeriter.image.cache import LayerCache
 
-        return LayerCache(self.settings.cache_path)
+        cache = LayerCache(self.settings.cache_path)
+        cache.sign_in(self.history.id, self.history.path)
+        return cache
+
+    @functools.cached_property
+    def garbage(self) -> GarbageCollector:
+        """What keeps the disk under its budget."""
+        from jupyter_containeriter.garbage import GarbageCollector
+
+        return GarbageCollector(self)
 
     @functools.cached_property
     def bases(self) -> Bases:
@@ -192,8 +200,11 @@ class Session:
         engine = self.engine(options.engine)
         base = choose(options.base or self.settings.base, options.platform, engine, deploy=options.deploy)
         self.reconcile()
+        progress = progress or Silent()
         with self.exclusive(request.name):
-            return Road(self, engine, options, progress or Silent()).containerize(request, base)
+            deployment = Road(self, engine, options, progress).containerize(request, base)
+        self.garbage.tidy(progress)
+        return deployment
 
     def deploy(self, reference: str, options: RunOptions | None = None, progress: Progress | None = None) -> Deployment:
         """Run the exact image of an earlier version; it is verified before it replaces what runs.
@@ -260,7 +271,7 @@ class Session:
     def deployments(self) -> list[Deployment]:
         """Return what runs now, as the engines report it, by name."""
         self.reconcile()
-        pairs = self._containers()
+        pairs = self.containers()
         iterations = self.history.by_ids(container.iteration for _, container in pairs)
         found = [
             self.handle(engine, container, iterations[container.iteration])
@@ -298,6 +309,10 @@ class Session:
 
         return save(self, reference, path, progress or Silent())
 
+    def gc(self, budget: int | None = None, *, dry_run: bool = False) -> Collected:
+        """Give disk back; see :meth:`jupyter_containeriter.garbage.GarbageCollector.collect`."""
+        return self.garbage.collect(self.settings.budget_bytes if budget is None else budget, dry_run=dry_run)
+
     def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
         """Draw the history."""
         from jupyter_containeriter import analytics
@@ -316,23 +331,26 @@ class Session:
         UsageError
             It failed, so it was never proven.
         """
-        if version is None:
-            iteration = self.history.latest(name, (*PROMOTED, "built"))
-        else:
-            iteration = self.history.get(name, version)
+        iteration = self.history.latest(name, RUNNABLE) if version is None else self.history.get(name, version)
         if iteration is None:
             wanted = name if version is None else f"{name}:{version}"
             known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
             raise NotFoundError(f"There is no {wanted}.", known)
-        if iteration.status not in (*PROMOTED, "built"):
+        if iteration.status not in RUNNABLE:
             raise UsageError(
                 f"{name}:{iteration.version} is {iteration.status}: it was never proven.", "Deploy another."
             )
         return iteration
 
+    def containers(self) -> list[tuple[Engine, Container]]:
+        """Return every container of this history with its engine, newest first."""
+        pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
+
     def live(self, name: str) -> list[tuple[Engine, Container]]:
         """Return the containers of a name with their engines, newest first."""
-        return [(engine, container) for engine, container in self._containers() if container.name == name]
+        return [(engine, container) for engine, container in self.containers() if container.name == name]
 
     def handle(self, engine: Engine, container: Container, iteration: Iteration) -> Deployment:
         """Return the handle of a running container."""
@@ -360,11 +378,6 @@ class Session:
         _, container = live[0]
         return RunOptions(engine=container.engine, **self.handles.read(container.id).options)
 
-    def _containers(self) -> list[tuple[Engine, Container]]:
-        pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
-        oldest = datetime.min.replace(tzinfo=UTC)
-        return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
-
     # --- order -------------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -385,6 +398,14 @@ class Session:
             yield
         finally:
             lock.release()
+
+    def is_busy(self, name: str) -> bool:
+        """Whether another kernel holds the name now."""
+        try:
+            with self.exclusive(name):
+                return False
+        except BusyError:
+            return True
 
     def _lock(self, name: str) -> FileLock:
         if name not in self._locks:
@@ -428,7 +449,7 @@ class Session:
                 continue
 
     def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
-        pairs = [pair for pair in self._containers() if name in {None, pair[1].name}]
+        pairs = [pair for pair in self.containers() if name in {None, pair[1].name}]
         iterations = self.history.by_ids(container.iteration for _, container in pairs)
         promoted = {one for _, container in pairs if (one := self.handles.promoted(container.name))}
         # A name whose promoted container is gone (or was never noted) keeps its newest one.

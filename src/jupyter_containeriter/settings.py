@@ -56,6 +56,10 @@ class ContainerIter(SingletonConfigurable):
     ).tag(config=True)
     ready_seconds = Float(120.0, help="How long a server may take until it is ready.").tag(config=True)
     data_dir = Unicode(help="Where the history and running state are kept.").tag(config=True)
+    disk_budget = Unicode(
+        "20g",
+        help="What the layer cache and the images in engines may take together; above it old versions go. 0: never.",
+    ).tag(config=True)
     cache_dir = Unicode(help="Where image layers are kept; may be deleted at any time.").tag(config=True)
 
     @default("base")
@@ -118,6 +122,11 @@ class ContainerIter(SingletonConfigurable):
 
         return user_cache_path("containeriter")
 
+    @property
+    def budget_bytes(self) -> int | None:
+        """The disk budget in bytes; None where there is none."""
+        return parse_budget(self.disk_budget)
+
     def limits(self, memory: str | None = None, cpus: float | None = None) -> Limits:
         """Return the limits of one container: what the call says, else the settings.
 
@@ -156,3 +165,14 @@ def parse_size(text: str) -> int:
     if size <= 0:
         raise UsageError(f"{text!r} is no memory size.", "Give a number with a unit, for example 512m or 2g.")
     return size
+
+
+def parse_budget(text: str) -> int | None:
+    """Read a disk budget such as ``20g``; "" and ``0`` are none.
+
+    Raises
+    ------
+    UsageError
+        Not a size.
+    """
+    return None if text.strip() in {"", "0"} else parse_size(text)

@@ -11,6 +11,12 @@ from typing import Any, Literal
 Status = Literal["running", "verified", "deployed", "built", "failed", "interrupted"]
 """State of an iteration; ``deployed`` means that no sample was given, so nothing was proven."""
 
+PROMOTED: tuple[Status, ...] = ("verified", "deployed")
+"""Versions of these may serve."""
+
+RUNNABLE: tuple[Status, ...] = (*PROMOTED, "built")
+"""Versions of these may be run again."""
+
 Parity = Literal["exact", "close", "failed", "nondeterministic"]
 """Outcome of comparing the container's predictions with the notebook's."""
 

@@ -79,10 +79,22 @@ def _save_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="an archive (….tar), or a directory (…/) for an OCI image layout")
 
 
+def _gc(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.gc(budget=arguments.budget, dry_run=arguments.dry_run)
+
+
+def _gc_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    parser.add_argument("--budget", metavar="SIZE", help="for example 5g; 0 for all but what is kept (see config)")
+
+
 VERBS = (
     Verb("inspect", "show what the image of a version contains, and why", _inspect, _reference),
     Verb("push", "send the image of a version to a registry", _push, _push_arguments),
     Verb("save", "write the image of a version to a file", _save, _save_arguments),
+    Verb("gc", "give disk back: remove old versions, oldest first", _gc, _gc_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),
 )

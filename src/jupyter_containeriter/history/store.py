@@ -128,6 +128,19 @@ class History:
             found = _all(connection, table.select().where(table.c.id.in_(list(ids))))
             return {iteration.id: iteration for iteration in found}
 
+    def imaged(self) -> list[Iteration]:
+        """Return the iterations for which an image was built, oldest first."""
+        with self._transaction() as (connection, table):
+            statement = table.select().where(table.c.image_digest != "")
+            return _all(connection, statement.order_by(table.c.started_at, table.c.version))
+
+    def images(self) -> list[tuple[str, str]]:
+        """Return digest and engine of every image that was built: the little that counting takes."""
+        with self._transaction() as (connection, table):
+            columns = (table.c.image_digest, table.c.engine)
+            statement = table.select().with_only_columns(*columns).where(table.c.image_digest != "").distinct()
+            return [(row.image_digest, row.engine) for row in connection.execute(statement)]
+
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
         with self._transaction() as (connection, table):

@@ -66,15 +66,23 @@ def build(snapshot: Snapshot, base: Base, cache: LayerCache, reference: str) -> 
 
 def stored_image(digest: str, reference: str, cache: LayerCache) -> Image | None:
     """Return an image built earlier, from its manifest in the cache; None where any part of it is gone."""
+    image = described_image(digest, reference, cache)
+    if image is None or not all(cache.use(layer.digest) for layer in image.layers):
+        return None
+    return image
+
+
+def described_image(digest: str, reference: str, cache: LayerCache) -> Image | None:
+    """Return an image built earlier as its manifest in the cache describes it; its layers may be gone."""
     manifest = cache.read(digest)
     if manifest is None:
         return None
     parsed = json.loads(manifest)
     config_digest = parsed["config"]["digest"]
     config = cache.read(config_digest)
-    layers = tuple(_stored_layer(descriptor, cache) for descriptor in parsed["layers"])
-    if config is None or not all(layer.path.exists() for layer in layers):
+    if config is None:
         return None
+    layers = tuple(_stored_layer(descriptor, cache) for descriptor in parsed["layers"])
     return Image(reference, layers, config, config_digest, manifest, digest)
 
 

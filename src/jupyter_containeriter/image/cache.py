@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.members import LayerSpec
 from jupyter_containeriter.image.tarball import tar_stream
 from jupyter_containeriter.types import Layer
+
+#: Begins the name of a file that is being written.
+_NEW = ".new-"
 
 
 class LayerCache:
@@ -34,12 +38,13 @@ class LayerCache:
         self.directory = directory
         self._blobs = directory / "blobs" / "sha256"
         self._keys = directory / "keys"
+        self._histories = directory / "histories"
 
     def layer(self, spec: LayerSpec) -> Layer:
         """Return the layer of ``spec``, built now or found from an earlier time."""
         found = self.memo(f"layer-{spec.key()}", lambda: self._write(tar_stream(spec)))
         path = self.blob(found["digest"])
-        if not path.exists():
+        if not self.use(found["digest"]):
             self._key_path(f"layer-{spec.key()}").unlink(missing_ok=True)
             return self.layer(spec)
         return Layer(found["digest"], found["size"], path, spec.role, spec.comment)
@@ -72,7 +77,7 @@ class LayerCache:
     def put(self, content: bytes) -> str:
         """Keep a small blob (a config, a manifest) and return its digest."""
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        if self.read(digest) is None:
+        if self.read(digest) is None or not self.use(digest):
             self._write((content,))
         return digest
 
@@ -91,6 +96,16 @@ class LayerCache:
                 f"The content of {digest[:19]}… is damaged where it comes from.", "Try again, or use another source."
             )
 
+    def use(self, digest: str) -> bool:
+        """Note by a blob's time that it is needed now, so that nobody removes it; False where it is gone."""
+        try:
+            os.utime(self.blob(digest))
+        except FileNotFoundError:
+            return False
+        except OSError:  # somebody else's, or on a read-only disk: it is there
+            return True
+        return True
+
     def read(self, digest: str) -> bytes | None:
         """Return a small blob, or None where it is missing or damaged."""
         try:
@@ -106,6 +121,45 @@ class LayerCache:
     def discard(self, digest: str) -> None:
         """Forget a blob, so that it is built again."""
         self.blob(digest).unlink(missing_ok=True)
+
+    # --- what takes room -------------------------------------------------------------------------------------------
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size in bytes of every blob, by digest."""
+        try:
+            with os.scandir(self._blobs) as entries:
+                return {f"sha256:{e.name}": e.stat().st_size for e in entries if not e.name.startswith(_NEW)}
+        except OSError:
+            return {}
+
+    def leftovers(self) -> list[Path]:
+        """Return what killed processes left half written, and keys of layers that are gone."""
+        halves = [path for directory in (self._blobs, self._keys) for path in directory.glob(f"{_NEW}*")]
+        return [*halves, *(path for path in self._keys.glob("layer-*.json") if self._lost(path))]
+
+    def _lost(self, key: Path) -> bool:
+        try:
+            return not self.blob(json.loads(key.read_bytes())["digest"]).exists()
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+
+    def memos(self) -> list[Path]:
+        """Return the files of everything that :meth:`memo` keeps."""
+        return list(self._keys.glob("*.json"))
+
+    def sign_in(self, history: str, path: Path) -> None:
+        """Note that a history builds on this cache, so that its layers are not taken for garbage by another one."""
+        with suppress(OSError):  # a cache that cannot be written says so when something is built
+            self._histories.mkdir(parents=True, exist_ok=True)
+            (self._histories / history).write_text(str(path))
+
+    def histories(self) -> dict[str, Path]:
+        """Return the files of the histories that build on this cache, by the history's id."""
+        found = {}
+        for note in self._histories.glob("*"):
+            with suppress(OSError):
+                found[note.name] = Path(note.read_text())
+        return {history: path for history, path in found.items() if path.exists()}
 
     def _key_path(self, key: str) -> Path:
         return self._keys / f"{key}.json"
@@ -130,7 +184,7 @@ class LayerCache:
         path: Path | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=directory, prefix=".new-")
+            handle, name = tempfile.mkstemp(dir=directory, prefix=_NEW)
             path = Path(name)
             with os.fdopen(handle, "wb") as file:
                 for chunk in chunks:
