@@ -251,7 +251,7 @@ def test_umoci_unpacks_the_layout(small: Image, tmp_path: Path) -> None:
     image = f"{tmp_path / 'layout'}:{small.reference.rpartition(':')[2]}"
     run("umoci", "unpack", *rootless, "--image", image, str(tmp_path / "bundle"))
     root = tmp_path / "bundle" / "rootfs"
-    assert json.loads((root / CONTAINER_ROOT.lstrip("/") / "snapshot.json").read_text())["format"] == 1
+    assert json.loads((root / CONTAINER_ROOT.lstrip("/") / "snapshot.json").read_text())["format"] == 2
 
 
 def test_podman_runs_the_archive(small: Image, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 
+from jupyter_containeriter.capture.parts import Parts, in_order
 from jupyter_containeriter.errors import CaptureError
 
 #: Code from notebook cells carries a file name with the kernel's process id; it must not make two runs differ.
@@ -27,15 +28,17 @@ _SEARCH_DEPTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A pickled object.
+    """A pickled object, but for its parts.
 
     ``modules`` are the modules it refers to; ``code_digest`` is of the code it carries by value (notebook functions
-    and classes), "" where there is none.
+    and classes), "" where there is none; ``format`` is that of the object where it is a part as a whole, else
+    ``cloudpickle``.
     """
 
     data: bytes
     modules: frozenset[str]
     code_digest: str
+    format: str
 
     @property
     def digest(self) -> str:
@@ -43,8 +46,15 @@ class Payload:
         return "sha256:" + hashlib.sha256(self.data).hexdigest()
 
 
-def pickle_object(value: Any, name: str) -> Payload:
+def pickle_object(value: Any, name: str, parts: Parts) -> Payload:
     """Pickle ``value``; functions and classes of the notebook travel by value (cloudpickle).
+
+    Parameters
+    ----------
+    name
+        How the person calls it, for messages.
+    parts
+        Takes what its framework saves better.
 
     Raises
     ------
@@ -52,7 +62,7 @@ def pickle_object(value: Any, name: str) -> Payload:
         Something inside cannot be pickled: the message names its attribute path, starting with ``name``.
     """
     buffer = io.BytesIO()
-    pickler = _Tracer(buffer)
+    pickler = _Tracer(buffer, parts)
     try:
         pickler.dump(value)
     except Exception as error:  # a model's own __reduce__ may raise anything
@@ -63,25 +73,15 @@ def pickle_object(value: Any, name: str) -> Payload:
             f"Set {path} to None, or create it when it is first used, then run the cell again.",
         ) from error
     code = "sha256:" + pickler.code.hexdigest() if pickler.has_code else ""
-    return Payload(buffer.getvalue(), frozenset(pickler.modules), code)
-
-
-class _Sorted:
-    """A frozen set that is pickled in an order that does not change from kernel to kernel."""
-
-    def __init__(self, items: frozenset[Any]) -> None:
-        self._items = sorted(items, key=repr)
-
-    def __repr__(self) -> str:
-        return repr(self._items)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return frozenset, (self._items,)
+    modules = frozenset(pickler.modules | parts.modules)
+    return Payload(buffer.getvalue(), modules, code, parts.format_of(value) or "cloudpickle")
 
 
 class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: io.BytesIO, parts: Parts) -> None:
         super().__init__(file, protocol=5)
+        # As an attribute: a method would be half as fast again, and it is called for every string and number.
+        self.persistent_id = parts.persistent_id
         self.modules: set[str] = set()
         self.code = hashlib.sha256()
         self.has_code = False
@@ -105,11 +105,10 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
     def _reduce_code(self, code: CodeType) -> Any:
         self.has_code = True
         self.code.update(code.co_code + repr((code.co_name, code.co_names, code.co_varnames)).encode())
-        constants = tuple(_Sorted(c) if isinstance(c, frozenset) else c for c in code.co_consts)
+        constants = [in_order(c) if isinstance(c, frozenset) else c for c in code.co_consts]
         self.code.update(repr([c for c in constants if not isinstance(c, CodeType)]).encode())
         self.modules.update(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
-        make, arguments, *rest = self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
-        return (make, tuple(constants if a == code.co_consts else a for a in arguments), *rest)
+        return self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
 
     def _untracked(self, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """Drop cloudpickle's random class id: it would make every pickle of a notebook class different."""
@@ -123,7 +122,7 @@ def _locate(value: Any, path: str, depth: int) -> tuple[str, Any]:
     if depth < _SEARCH_DEPTH:
         for step, child in _children(value):
             try:
-                _Tracer(io.BytesIO()).dump(child)
+                _Tracer(io.BytesIO(), Parts()).dump(child)
             except Exception:  # noqa: BLE001 (any failure marks the way)
                 return _locate(child, path + step, depth + 1)
     return path, value

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from jupyter_containeriter.errors import CaptureError, UsageError
+from jupyter_containeriter.serving.calls import CALLS, call_of
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
     """The call that turns data into predictions.
 
-    ``kind`` is ``method`` (``model.<method>(data)``), ``callable`` (``model(data)``) or ``function``
-    (``function(model, data)``), as in the ``predict`` member of ``snapshot.json``.
+    ``kind`` is ``method`` (``model.<method>(data)``), ``callable`` (``model(data)``), ``function``
+    (``function(model, data)``) or one of :data:`~jupyter_containeriter.serving.calls.CALLS`, as in the ``predict``
+    member of ``snapshot.json``.
     """
 
-    kind: Literal["method", "callable", "function"]
+    kind: str
     call: Callable[[Any], Any]
     method: str = ""
     function: Callable[[Any, Any], Any] | None = None
 
+    @property
+    def function_name(self) -> str:
+        """How the person calls the function."""
+        return getattr(self.function, "__name__", "predict")
+
     def describe(self) -> dict[str, str]:
-        """Return the ``predict`` member of ``snapshot.json``."""
-        if self.kind == "method":
-            return {"kind": "method", "method": self.method}
-        return {"kind": self.kind, **({"path": "model/predict.pkl"} if self.function else {})}
+        """Return the ``predict`` member of ``snapshot.json``, but for where a function is."""
+        return {"kind": self.kind, **({"method": self.method} if self.method else {})}
 
     def __call__(self, data: Any) -> Any:
         """Predict, in the kernel.
@@ -82,10 +87,22 @@ def _default(model: Any, name: str) -> Predictor:
         return Predictor("method", method, method="predict")
     if callable(model):
         return Predictor("callable", model)
+    if call := call_of(type(model)):
+        return Predictor(call, _bound(call, model, name))
     raise UsageError(
         f"{name} is a {type(model).__qualname__}: it has no predict method and cannot be called.",
         "Name the method or a function f(model, data) to call with --predict.",
     )
+
+
+def _bound(call: str, model: Any, name: str) -> Callable[[Any], Any]:
+    try:
+        return CALLS[call](model)
+    except ImportError as error:
+        raise UsageError(
+            f"{name} is a {type(model).__qualname__}, and what predicts with one cannot be imported: {error}",
+            f"Install it: pip install {error.name}.",
+        ) from error
 
 
 def _through(function: Callable[[Any, Any], Any], model: Any) -> Predictor:

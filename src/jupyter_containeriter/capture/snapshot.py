@@ -7,15 +7,15 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jupyter_containeriter.capture.closure import Attempt, Closure, Trial, close_over
+from jupyter_containeriter.capture.content import Content, pickle_content
 from jupyter_containeriter.capture.edited import edited_modules, edited_note
 from jupyter_containeriter.capture.guards import Guard, Rules
-from jupyter_containeriter.capture.payload import Payload, pickle_object
 from jupyter_containeriter.capture.predictor import Predictor, find_predictor
 from jupyter_containeriter.capture.proof import ProofResult, prove
 from jupyter_containeriter.capture.search import ClosureSearch
@@ -26,7 +26,7 @@ from jupyter_containeriter.serving.answers import plain_answer
 from jupyter_containeriter.types import Distribution, Snapshot
 
 #: The number of the format of ``snapshot.json``; the server keeps reading older ones.
-FORMAT = 1
+FORMAT = 2
 
 #: A sample travels in the image and over HTTP; it shows how to call the model, it is no test set.
 MAX_SAMPLE_BYTES = 16 * 1024 * 1024
@@ -107,25 +107,14 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         In a clean process the model predicts something else.
     """
     predictor = find_predictor(request.model, request.label, request.predict, request.namespace)
-    model = pickle_object(request.model, request.label)
-    function = pickle_object(predictor.function, str(request.predict)) if predictor.function else None
+    # Before it predicts: a model may change when it does.
+    content = pickle_content(request.model, request.label, predictor)
     allowed = {"allow_data": request.allow_data, "allow_secrets": request.allow_secrets}
     guard = Guard(rules or Rules(), **allowed, memory=workspace / "clean")
-    guard.look_at_objects([(request.label, request.model), *_named(predictor.function)])
+    guard.look_at_objects([(request.label, request.model), *_named(predictor)])
     predictions = _predict(request, predictor)
-    payloads = {"model/model.pkl": model, **({"model/predict.pkl": function} if function else {})}
-    document = _document(request.name, model, predictor, predictions)
-    # Without a sample nothing is predicted, so nothing shows what the model can do without.
-    gpus = request.gpus or predictions.sample is None
-    search = ClosureSearch(request.include, request.exclude, workspace / "unpacked", gpus=gpus)
-    search.add((module for p in payloads.values() for module in p.modules), "the model's pickle refers to {}".format)
-    schemas = (predictions.schema or {}).values()
-    search.add((module for schema in schemas for module in wire.libraries(schema)), "the sample is made of {}".format)
-    attempt = _attempt(request, payloads, document, predictions, guard, workspace)
-    key = _digest(
-        _json([document["predict"], document["signature"], *sorted(p.code_digest for p in payloads.values())])
-    )
-    closure = close_over(search, key, attempt, workspace / "proofs")
+    content, closure = _proven(request, content, predictions, guard, workspace)
+    document = _document(request.name, content, predictions)
     document["distributions"] = [
         {"name": d.name, "version": d.version, "size_bytes": d.size_bytes, "reason": d.reason}
         for d in closure.environment
@@ -133,8 +122,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
     document["left_out"] = {
         f"{d.name} {d.version}": f"{d.size_bytes / 1e6:,.0f} MB; {d.reason}" for d in closure.left_out
     }
-    files = {name: payload.data for name, payload in payloads.items()}
-    described = {**files, "snapshot.json": _json(document)}
+    described = {**content.files, "snapshot.json": _json(document)}
     code = guard.without_keys(closure.code)
     guard.look_at_files(described, code, closure.code_digest)
     return Snapshot(
@@ -146,7 +134,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         sample=request.sample,
         schema=predictions.schema,
         deterministic=predictions.deterministic,
-        model_digest=_digest(*(data for _, data in sorted(files.items()))),
+        model_digest=_digest(*(data for _, data in sorted(content.files.items()))),
         code_digest=closure.code_digest,
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
         notes=(*guard.notes, *_notes(closure)),
@@ -165,9 +153,9 @@ def _notes(closure: Closure) -> Iterator[str]:
         yield edited_note(*edited)
 
 
-def _named(function: Callable[[Any, Any], Any] | None) -> Iterator[tuple[str, Any]]:
-    if function is not None:
-        yield getattr(function, "__name__", "predict"), function
+def _named(predictor: Predictor) -> Iterator[tuple[str, Any]]:
+    if predictor.function is not None:
+        yield predictor.function_name, predictor.function
 
 
 def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
@@ -210,13 +198,42 @@ def _is_empty(sample: Any) -> bool:
         return False
 
 
-def _document(name: str, model: Payload, predictor: Predictor, predictions: _Predictions) -> dict[str, Any]:
+def _proven(
+    request: CaptureRequest, content: Content, predictions: _Predictions, guard: Guard, workspace: Path
+) -> tuple[Content, Closure]:
+    """Close over the content, pickling what its framework has saved but cannot read back, or reads back differently."""
+    try:
+        return content, _closed(request, content, predictions, guard, workspace)
+    except (CaptureError, ParityError):
+        # Tensors lose nothing, so they are not the first to be suspected.
+        if suspected := content.formats - {"torch"} or content.formats:
+            with suppress(CaptureError, ParityError):
+                return _proven(request, content.without(suspected), predictions, guard, workspace)
+        raise
+
+
+def _closed(
+    request: CaptureRequest, content: Content, predictions: _Predictions, guard: Guard, workspace: Path
+) -> Closure:
+    # Without a sample nothing is predicted, so nothing shows what the model can do without.
+    gpus = request.gpus or predictions.sample is None
+    search = ClosureSearch(request.include, request.exclude, workspace / "unpacked", gpus=gpus)
+    search.add(content.modules, "the model's pickle refers to {}".format)
+    schemas = (predictions.schema or {}).values()
+    search.add((module for schema in schemas for module in wire.libraries(schema)), "the sample is made of {}".format)
+    attempt = _attempt(request, content, predictions, guard, workspace)
+    key = _digest(_json([*content.proof, predictions.schema]))
+    return close_over(search, key, attempt, workspace / "proofs")
+
+
+def _document(name: str, content: Content, predictions: _Predictions) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "name": name,
         "python": platform.python_version(),
-        "model": {"path": "model/model.pkl", "format": "cloudpickle", "digest": model.digest},
-        "predict": predictor.describe(),
+        "environ": content.environ,
+        "model": content.model,
+        "predict": content.predict,
         "deterministic": predictions.deterministic,
         "signature": predictions.schema,
         "sample": predictions.sample,
@@ -224,15 +241,10 @@ def _document(name: str, model: Payload, predictor: Predictor, predictions: _Pre
 
 
 def _attempt(
-    request: CaptureRequest,
-    payloads: Mapping[str, Payload],
-    document: Mapping[str, Any],
-    predictions: _Predictions,
-    guard: Guard,
-    workspace: Path,
+    request: CaptureRequest, content: Content, predictions: _Predictions, guard: Guard, workspace: Path
 ) -> Attempt:
     """Return the proof as a function of what it may see."""
-    files = {**{name: payload.data for name, payload in payloads.items()}, "snapshot.json": _json(document)}
+    files = {**content.files, "snapshot.json": _json(_document(request.name, content, predictions))}
 
     def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> Trial:
         code = guard.without_keys(code)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .calls import CALLS
+from .parts import PartError, Parts, unpickle
+
 #: The newest format of ``snapshot.json`` that this server reads; older ones keep loading.
-FORMAT = 1
+FORMAT = 2
 
 
 class LoadError(Exception):
@@ -69,9 +72,12 @@ def load(root: Path) -> LoadedModel:
         If the snapshot is of a newer format, incomplete or altered. Build the image again.
     """
     snapshot = _read_snapshot(root)
+    # Frameworks read them once, when they are imported.
+    os.environ.update(snapshot.get("environ", {}))
     try:
-        model = _unpickle(root, snapshot["model"])
-        function = _predict_function(root, snapshot["predict"], model)
+        parts = Parts(root, snapshot["model"].get("parts", ()))
+        model = _unpickle(root, snapshot["model"], parts)
+        function = _predict_function(root, snapshot["predict"], model, parts)
         signature, sample = snapshot.get("signature") or {}, snapshot.get("sample") or {}
         return LoadedModel(
             name=snapshot["name"],
@@ -83,6 +89,8 @@ def load(root: Path) -> LoadedModel:
         )
     except _IncompleteError as error:
         raise LoadError(f"{root / 'snapshot.json'} lacks {error.args[0]!r}: build the image again") from None
+    except PartError as error:
+        raise LoadError(str(error)) from error
 
 
 class _IncompleteError(KeyError):
@@ -113,7 +121,7 @@ def _read_snapshot(root: Path) -> _Members:
     return _Members(snapshot)
 
 
-def _unpickle(root: Path, entry: dict[str, Any]) -> Any:
+def _unpickle(root: Path, entry: dict[str, Any], parts: Parts) -> Any:
     """Unpickle a file after its bytes were compared with the digest that was captured."""
     path = root / entry["path"]
     with path.open("rb") as file:
@@ -122,10 +130,10 @@ def _unpickle(root: Path, entry: dict[str, Any]) -> Any:
             if found != entry["digest"]:
                 raise LoadError(f"{path} is not what was captured: expected {entry['digest']}, found {found}")
             file.seek(0)
-        return pickle.load(file)
+        return unpickle(file, parts)
 
 
-def _predict_function(root: Path, predict: dict[str, Any], model: Any) -> Callable[[Any], Any]:
+def _predict_function(root: Path, predict: dict[str, Any], model: Any, parts: Parts) -> Callable[[Any], Any]:
     kind = predict["kind"]
     if kind == "method":
         method: Callable[[Any], Any] = getattr(model, predict["method"])
@@ -133,6 +141,8 @@ def _predict_function(root: Path, predict: dict[str, Any], model: Any) -> Callab
     if kind == "callable":
         return model  # type: ignore[no-any-return]
     if kind == "function":
-        function = _unpickle(root, predict)
+        function = _unpickle(root, predict, parts)
         return lambda data: function(model, data)
+    if kind in CALLS:
+        return CALLS[kind](model)
     raise LoadError(f"cannot predict by {kind!r}: build the image again with one version of jupyter_containeriter")

@@ -5,13 +5,20 @@ from __future__ import annotations
 import importlib
 import linecache
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jupyter_containeriter.capture.parts import Parts
+from jupyter_containeriter.capture.payload import pickle_object
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
+from jupyter_containeriter.serving.parts import Parts as LoadedParts
+from jupyter_containeriter.serving.parts import unpickle
 from jupyter_containeriter.types import Snapshot
 
 
@@ -59,3 +66,32 @@ def take(tmp_path: Path) -> Callable[..., Snapshot]:
         return capture(request, tmp_path / "workspace")
 
     return take
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What came back from files: the object, the format of its whole, those of its parts, and the files."""
+
+    value: Any
+    format: str
+    parts: list[str]
+    files: dict[str, bytes]
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[Any], Copy]:
+    """Pickle an object with its parts, write both as an image holds them, and load them as the server does."""
+
+    def copy(value: Any) -> Copy:
+        root = Path(tempfile.mkdtemp(dir=tmp_path))
+        parts = Parts()
+        payload = pickle_object(value, "model", parts)
+        written = parts.finish()
+        files = {"model/model.pkl": payload.data, **{n: data for part in written for n, data in part.files.items()}}
+        for name, data in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+        loaded = unpickle(BytesIO(payload.data), LoadedParts(root, [part.describe() for part in written]))
+        return Copy(loaded, payload.format, [part.format for part in written], files)
+
+    return copy

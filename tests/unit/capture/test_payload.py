@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_containeriter.capture.payload import pickle_object
+from jupyter_containeriter.capture.parts import Parts
+from jupyter_containeriter.capture.payload import Payload, pickle_object
 from jupyter_containeriter.errors import CaptureError
 
 Cell = Callable[[str], dict[str, Any]]
@@ -33,6 +35,8 @@ class Base:
 
 class Model(Base):
     colours = (Colour.RED,)
+    words = {"yes", "no", "maybe"}
+    groups = {"a": frozenset({b"x", b"y", b"z"}), "b": {("u", "v"), ("w", None)}, "c": {int, float, dict}}
 
     def predict(self, rows):
         import json
@@ -47,12 +51,25 @@ model = Model()
 
 _SCRIPT = f"""
 import sys
+from jupyter_containeriter.capture.parts import Parts
 from jupyter_containeriter.capture.payload import pickle_object
 cell = {_NOTEBOOK!r}
 exec(compile(cell, sys.argv[1], "exec"))
-payload = pickle_object(model, "model")
+payload = pickle_object(model, "model", Parts())
 print(payload.digest, payload.code_digest, sorted(payload.modules))
 """
+
+
+_LOAD = """
+import sys
+from jupyter_containeriter.serving.parts import Parts, unpickle
+print(unpickle(sys.stdin.buffer, Parts(None, [])).predict(["a"]))
+"""
+
+
+def pickled(value: Any) -> Payload:
+    """Pickle a model."""
+    return pickle_object(value, "model", Parts())
 
 
 def test_two_kernels_give_the_same_bytes() -> None:
@@ -60,7 +77,7 @@ def test_two_kernels_give_the_same_bytes() -> None:
     runs = [
         subprocess.run(
             [sys.executable, "-c", _SCRIPT, f"/tmp/ipykernel_{number}/{number}.py"],
-            env={"PYTHONHASHSEED": str(number)},
+            env={**os.environ, "PYTHONHASHSEED": str(number)},
             capture_output=True,
             text=True,
             check=True,
@@ -74,9 +91,8 @@ def test_two_kernels_give_the_same_bytes() -> None:
 
 def test_a_pickled_model_works_without_the_notebook(cell: Cell) -> None:
     """Notebook classes travel by value, with what they refer to."""
-    data = pickle_object(cell(_NOTEBOOK)["model"], "model").data
-    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).predict(['a']))"
-    run = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    data = pickled(cell(_NOTEBOOK)["model"]).data
+    run = subprocess.run([sys.executable, "-c", _LOAD], input=data, capture_output=True, check=True)
     assert run.stdout.decode().startswith("[6.24264")
 
 
@@ -93,19 +109,19 @@ def test_a_pickled_model_works_without_the_notebook(cell: Cell) -> None:
 )
 def test_other_code_has_another_digest(cell: Cell, before: str, after: str) -> None:
     """A change of notebook code is seen, in names, constants and inner functions."""
-    digests = [pickle_object(cell(f"def f(rows):\n    {body}")["f"], "f").code_digest for body in (before, after)]
+    digests = [pickled(cell(f"def f(rows):\n    {body}")["f"]).code_digest for body in (before, after)]
     assert digests[0] != digests[1]
 
 
 def test_where_code_stands_does_not_matter(cell: Cell) -> None:
     """Code moved down in its cell has the same digest."""
     one, two = cell("def f(x):\n    return x"), cell("\n\n\n# moved\ndef f(x):\n    return x")
-    assert pickle_object(one["f"], "f").code_digest == pickle_object(two["f"], "f").code_digest
+    assert pickled(one["f"]).code_digest == pickled(two["f"]).code_digest
 
 
 def test_values_carry_no_code() -> None:
     """A model of an installed package has no code of the notebook."""
-    payload = pickle_object({"a": [1, 2]}, "model")
+    payload = pickled({"a": [1, 2]})
     assert payload.code_digest == ""
     assert pickle.loads(payload.data) == {"a": [1, 2]}
 
@@ -123,7 +139,7 @@ def test_modules_are_traced(cell: Cell) -> None:
         "        return fractions.Fraction(x)\n"
         "model = M()"
     )
-    modules = pickle_object(namespace["model"], "model").modules
+    modules = pickled(namespace["model"]).modules
     assert {"decimal", "fractions", "colorsys", "xml.dom"} <= modules
 
 
@@ -159,7 +175,7 @@ def _raising(error: Exception) -> Any:
 def test_what_cannot_be_pickled_is_named(make: Callable[[], Any], path: str, kind: str) -> None:
     """The message names the path to the object that is in the way, and the remedy says what to do with it."""
     with pytest.raises(CaptureError) as caught:
-        pickle_object(make(), "model")
+        pickled(make())
     assert caught.value.message.startswith(f"{path} cannot leave the kernel")
     assert kind in caught.value.message
     assert path in caught.value.remedy
@@ -170,7 +186,7 @@ def test_an_open_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret.txt"
     path.write_text("secret")
     with path.open() as file, pytest.raises(CaptureError, match=r"^model\.log cannot leave"):
-        pickle_object(_Holder(log=file), "model")
+        pickled(_Holder(log=file))
 
 
 def test_what_a_closure_holds_is_named(cell: Cell) -> None:
@@ -179,7 +195,7 @@ def test_what_a_closure_holds_is_named(cell: Cell) -> None:
         "import threading\ndef make():\n    lock = threading.Lock()\n    return lambda x: lock\nmodel = make()"
     )
     with pytest.raises(CaptureError, match="<closure lock>"):
-        pickle_object(namespace["model"], "model")
+        pickled(namespace["model"])
 
 
 def test_an_object_within_itself_is_searched_to_an_end() -> None:
@@ -187,7 +203,7 @@ def test_an_object_within_itself_is_searched_to_an_end() -> None:
     model = _Holder(lock=None)
     model.me, model.lock = model, threading.Lock()
     with pytest.raises(CaptureError):
-        pickle_object(model, "model")
+        pickled(model)
 
 
 def test_the_open_of_ipython_is_the_ordinary_one() -> None:
@@ -196,6 +212,6 @@ def test_the_open_of_ipython_is_the_ordinary_one() -> None:
 
     namespace: dict[str, Any] = {"__name__": "__main__", "open": _modified_open}
     exec("def read(path):\n    with open(path) as file:\n        return file.read()", namespace)
-    payload = pickle_object(namespace["read"], "read")
+    payload = pickled(namespace["read"])
     assert not {module for module in payload.modules if module.startswith("IPython")}
     assert pickle.loads(payload.data).__globals__["open"] is open

@@ -66,7 +66,7 @@ def test_a_capture_is_complete(cell: Cell, take: Take) -> None:
     assert snapshot.expected == [3, 6]
     assert snapshot.deterministic
     assert document["predict"] == {"kind": "method", "method": "predict"}
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert {one["name"] for one in document["distributions"]} == _names(snapshot)
     assert all(one["version"] and one["size_bytes"] and one["reason"] for one in document["distributions"])
     assert "containeriter-serving" in _names(snapshot)

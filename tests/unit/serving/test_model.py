@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +49,7 @@ def test_altered_model_is_not_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 2}, "format 2"),
+        ({"format": 3}, "format 3"),
         ({"format": None}, "no format number"),
         ({"format": True}, "no format number"),
         ({"model": {}}, "lacks 'path'"),
@@ -78,4 +83,44 @@ def test_errors_of_unpickling_are_not_hidden(tmp_path: Path) -> None:
 
     write_root(tmp_path, Broken())
     with pytest.raises(KeyError, match="inner"):
+        load(tmp_path)
+
+
+def test_format_1_is_read(tmp_path: Path) -> None:
+    """A snapshot that the first version wrote loads and predicts."""
+    assert load(Path(__file__).parent / "golden" / "format-1").predict(5) == 15
+
+
+def test_variables_are_set_before_the_model_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What frameworks read from the environment when they are imported is there when the model is constructed."""
+    monkeypatch.setenv("CONTAINERITER_TEST", "before")
+
+    class Reader:
+        def __reduce__(self) -> Any:
+            return os.getenv, ("CONTAINERITER_TEST",)
+
+    write_root(
+        tmp_path,
+        Reader(),
+        changes={"environ": {"CONTAINERITER_TEST": "set"}, "predict": {"kind": "method", "method": "upper"}},
+    )
+    assert load(tmp_path).function() == "SET"
+
+
+def test_an_altered_part_is_not_loaded(tmp_path: Path) -> None:
+    """A part whose bytes are not those captured is refused before its framework reads it."""
+    write_root(tmp_path, 1)
+    document = json.loads((tmp_path / "snapshot.json").read_text())
+    (tmp_path / "model/parts").mkdir()
+    (tmp_path / "model/parts/0.pt").write_bytes(b"altered")
+    digest = f"sha256:{hashlib.sha256(b'captured').hexdigest()}"
+    document["model"]["parts"] = [{"path": "model/parts/0.pt", "format": "torch", "digest": digest}]
+    pickled = io.BytesIO()
+    pickler = pickle.Pickler(pickled)
+    pickler.persistent_id = lambda obj: ("part", 0, {}) if obj == 1 else None
+    pickler.dump(1)
+    (tmp_path / "model/model.pkl").write_bytes(pickled.getvalue())
+    document["model"]["digest"] = f"sha256:{hashlib.sha256(pickled.getvalue()).hexdigest()}"
+    (tmp_path / "snapshot.json").write_text(json.dumps(document))
+    with pytest.raises(LoadError, match=r"parts/0\.pt is not what was captured"):
         load(tmp_path)
