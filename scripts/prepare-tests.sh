@@ -20,6 +20,8 @@ needs=(
   podman:podman
   docker-registry:docker-registry
   openssl:openssl
+  mmdebstrap:mmdebstrap
+  qemu-aarch64-static:qemu-user-static
 )
 
 say() { echo "$*" >&2; }

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from jupyter_containeriter.capture.inventory import counterpart
 from jupyter_containeriter.engines.base import Engine
-from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.image.base import Base, architecture, kernel_base
+from jupyter_containeriter.errors import BuildError, UsageError
+from jupyter_containeriter.image.base import Base, Target, architecture, kernel_base
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.registry import parse_image_reference
 from jupyter_containeriter.image.registry_base import RegistryBases
-from jupyter_containeriter.image.wheels import fetch_wheels
+from jupyter_containeriter.image.wheels import fetch_wheels, is_library, lacking
 from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.settings import KERNEL_BASE
 from jupyter_containeriter.types import Snapshot
@@ -68,13 +68,25 @@ class Bases:
         """
         if base.target is None:
             return snapshot
+        _insist_on_portable_code(snapshot, base.target)
         wheels = fetch_wheels(snapshot.environment, base.target, self._cache.directory / "wheels", progress)
-        environment = (counterpart(d, wheels[d.name]) if d.name in wheels else d for d in snapshot.environment)
-        return replace(snapshot, environment=tuple(environment))
+        environment = tuple(counterpart(d, wheels[d.name]) if d.name in wheels else d for d in snapshot.environment)
+        if missed := lacking(environment, base, self._cache):
+            progress.note(f"{base.name.partition('@')[0]} lacks {', '.join(missed)}: the model may need it there.")
+        return replace(snapshot, environment=environment)
 
     @functools.cached_property
     def _registry(self) -> RegistryBases:
         return RegistryBases(self._cache)
+
+
+def _insist_on_portable_code(snapshot: Snapshot, target: Target) -> None:
+    compiled = [name for name, _ in snapshot.code if is_library(name)]
+    if compiled and not target.is_this_machine:
+        raise BuildError(
+            f"{compiled[0]} is compiled code for this machine, not for linux/{target.architecture}.",
+            "Leave out --platform, or build a wheel of it for that platform and install it here too.",
+        )
 
 
 def choose(reference: str, platform: str | None, engine: Engine, *, deploy: bool) -> BaseChoice:

@@ -46,6 +46,11 @@ class Target:
     platform: str
     architecture: str
 
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether it is for the kernel's kind of machine, though perhaps another C library."""
+        return self.architecture == architecture() and sys.platform == "linux"
+
 
 @dataclass(frozen=True, slots=True)
 class Base:

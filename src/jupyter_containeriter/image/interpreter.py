@@ -39,8 +39,10 @@ class Interpreter:
     glibc: tuple[int, int] | None
 
 
-def find_interpreter(files: RootFiles, search: Sequence[str], base: str, minor: int | None = None) -> Interpreter:
+def find_interpreter(files: RootFiles, search: Sequence[str], base: str) -> Interpreter:
     """Return the Python of a base that has the kernel's minor version.
+
+    Pickles hold byte code, and compiled packages fit one minor version only.
 
     Parameters
     ----------
@@ -50,16 +52,13 @@ def find_interpreter(files: RootFiles, search: Sequence[str], base: str, minor: 
         Its ``PATH``: of several such Pythons the first one there is taken.
     base
         Name of the base, for messages.
-    minor
-        The wanted minor version of Python 3, the kernel's own by default: pickles hold byte code, and compiled
-        packages fit one minor version only.
 
     Raises
     ------
     BuildError
         There is no such Python, or it is one that cannot import compiled packages.
     """
-    minor = sys.version_info.minor if minor is None else minor
+    minor = sys.version_info.minor
     found = dict(_pythons(files))
     fitting = [path for path, version in found.items() if version == minor]
     if not fitting:

@@ -160,15 +160,16 @@ class RegistryBases:
         def examine() -> dict[str, Any]:
             search = dict(entry.partition("=")[::2] for entry in environment).get("PATH", "").split(":")
             files = RootFiles(layer.path for layer in layers)
-            return asdict(find_interpreter(files, search, reference, sys.version_info.minor))
+            libraries = sorted({last for name in files if ".so" in (last := name.rpartition("/")[2])})
+            return {**asdict(find_interpreter(files, search, reference)), "libraries": libraries}
 
-        key = f"interpreter-{found.config.removeprefix('sha256:')}-3.{sys.version_info.minor}"
+        key = f"examined-{found.config.removeprefix('sha256:')}-3.{sys.version_info.minor}"
         told = self._cache.memo(key, examine)
         interpreter = Interpreter(told["path"], told["architecture"], told["glibc"] and tuple(told["glibc"]))
         return Base(
             name=found.name,
             layers=layers,
-            libraries=frozenset(),
+            libraries=frozenset(told["libraries"]),
             interpreter=interpreter.path,
             architecture=interpreter.architecture,
             variant=config.get("variant", ""),

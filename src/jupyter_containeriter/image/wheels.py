@@ -5,6 +5,8 @@ Distributions without compiled files need none: the kernel's own files are what 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,7 +20,9 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from jupyter_containeriter.errors import BuildError
-from jupyter_containeriter.image.base import Target, architecture
+from jupyter_containeriter.image.base import Base, Target
+from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.elf import read_elf
 from jupyter_containeriter.image.interpreter import Interpreter
 from jupyter_containeriter.image.pip_settings import pip_settings, uv_settings
 from jupyter_containeriter.progress import Progress
@@ -86,15 +90,36 @@ def fetch_wheels(
     return places
 
 
+def lacking(environment: Iterable[Distribution], base: Base, cache: LayerCache) -> list[str]:
+    """Return shared libraries that wheels link to and neither they nor their base provide.
+
+    A base may well work without: packages name libraries of parts that are never used, such as a graphics driver.
+    """
+    compiled = [one for one in environment if _is_compiled(one)]
+    stated = json.dumps([base.name, [(one.name, one.version) for one in compiled]])
+
+    def look() -> dict[str, list[str]]:
+        files = [file for one in compiled for file in one.files if is_library(file[0])]
+        provided = base.libraries | {name.rpartition("/")[2] for name, _ in files}
+        needed = {name for _, path in files if (header := read_elf(path)) for name in header.needed}
+        return {"lacking": sorted(needed - provided)}
+
+    return list(cache.memo(f"lacking-{hashlib.sha256(stated.encode()).hexdigest()}", look)["lacking"])
+
+
 def _is_compiled(distribution: Distribution) -> bool:
-    names = (name.rpartition("/")[2] for name, _ in distribution.files)
-    return any(name.endswith(_COMPILED) or ".so." in name for name in names)
+    return any(is_library(name) for name, _ in distribution.files)
+
+
+def is_library(name: str) -> bool:
+    """Whether a file of this name holds code for one kind of machine."""
+    file = name.rpartition("/")[2]
+    return file.endswith(_COMPILED) or ".so." in file
 
 
 def _requirement(distribution: Distribution, target: Target) -> str:
     """Return the exact version; a local label (``+cpu``) names a build for this machine's architecture only."""
-    same = target.architecture == architecture() and sys.platform == "linux"
-    version = distribution.version if same else distribution.version.partition("+")[0]
+    version = distribution.version if target.is_this_machine else distribution.version.partition("+")[0]
     return f"{distribution.name}=={version}"
 
 
