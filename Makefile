@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint engines bench clean
+.PHONY: help demo test lint engines bench sizes clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -29,6 +29,9 @@ engines: $(VENV)/.installed-test ## how images are loaded by other Docker and Po
 
 bench: $(VENV)/.installed-demo ## the next iteration, against docker build and docker run by hand
 	@$(BIN)/python benchmarks/next_iteration.py
+
+sizes: $(VENV)/.installed-test ## how large images are, against what is installed; writes docs/models.md
+	@$(BIN)/python benchmarks/image_sizes.py --write
 
 clean: ## remove what was built, and caches; .venv stays
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
