@@ -110,6 +110,12 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
         self.modules.update(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
         return self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
 
+    def _function_getnewargs(self, func: Any) -> tuple[Any, ...]:
+        code, names, *rest = super()._function_getnewargs(func)
+        # Of the script that defines the function: it tells of this machine, and is not there in the container.
+        names.pop("__file__", None)
+        return (code, names, *rest)
+
     def _untracked(self, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """Drop cloudpickle's random class id: it would make every pickle of a notebook class different."""
         make, arguments, *rest = reduced

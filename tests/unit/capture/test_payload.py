@@ -215,3 +215,12 @@ def test_the_open_of_ipython_is_the_ordinary_one() -> None:
     payload = pickled(namespace["read"])
     assert not {module for module in payload.modules if module.startswith("IPython")}
     assert pickle.loads(payload.data).__globals__["open"] is open
+
+
+def test_a_function_of_a_script_does_not_tell_where_the_script_is() -> None:
+    """The path of the file that defines a function stays on this machine."""
+    names: dict[str, Any] = {"__name__": "__main__", "__file__": "/home/wanda/secret-project/train.py"}
+    exec("def predict(rows):\n    return len(rows)", names)
+    payload = pickle_object(names["predict"], "predict", Parts())
+    assert b"wanda" not in payload.data
+    assert pickle.loads(payload.data)([1, 2]) == 2
