@@ -1,4 +1,4 @@
-"""The same project gives the same image wherever and by whomever it is built, and the image does not tell who it was."""
+"""The same project gives the same image wherever and by whomever it is built; the image does not tell who it was."""
 
 from __future__ import annotations
 
