@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 
+from jupyter_containeriter.accounts import USER_ID
+
 #: Own user, process, mount, IPC and host name namespaces; no capabilities; it ends with its parent.
 NAMESPACES = (
     *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-    *("--uid", "65532", "--gid", "65532", "--cap-drop", "ALL", "--new-session", "--die-with-parent"),
+    *("--uid", str(USER_ID), "--gid", str(USER_ID), "--cap-drop", "ALL", "--new-session", "--die-with-parent"),
 )
 
 

@@ -1,7 +1,8 @@
 """The proof: in a clean process that sees only what was captured, the model loads and predicts the same.
 
 The process runs the server's own loader on a directory laid out like ``/opt/containeriter`` in the image, made of
-links to the captured files. What is proven is what will run.
+links to the captured files. What is proven is what will run. Where this machine allows namespaces, the process is
+confined: it sees no other file of the person, and no network.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter import accounts
+from jupyter_containeriter.capture.confinement import below, confined, site_directory, stores
 from jupyter_containeriter.errors import CaptureError
+from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
 from jupyter_containeriter.types import Distribution
 
 #: Variables that reach the clean process; the container sees none of the notebook's either.
@@ -34,6 +38,7 @@ class ProofResult:
     ``outputs`` are the predictions as tensors of the Open Inference Protocol with their ``output_schema``; ``error`` is
     the exception as text and ``missing_module`` the module it could not import. ``imported`` are the top-level names
     of what it imported, ``sought`` the modules it looked for in vain (an optional one does not end in an error).
+    ``missing_file`` is the path that it could not open, where that is why it failed.
     """
 
     outputs: list[dict[str, Any]] | None
@@ -42,6 +47,7 @@ class ProofResult:
     missing_module: str
     imported: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
+    missing_file: str = ""
 
 
 def prove(
@@ -58,12 +64,14 @@ def prove(
         The process died without a word, or ran for more than ten minutes; or the workspace cannot be written.
     """
     with _room(workspace) as directory:
-        root = directory / "root"
         with _writing(workspace):
-            _lay_out(root, files, code, environment)
-        path = directory / "report.json"
-        stderr = _run(root, path, directory)
-        report = _read(path)
+            sites = _lay_out(directory / "root", files, code, environment)
+        stderr = _run_confined(directory, sites)
+        report = _read(directory / "report.json")
+        if stderr is None or _lacks_library(report):
+            (directory / "report.json").unlink(missing_ok=True)
+            stderr = _run(_command(directory), directory, {"HOME": str(directory)})
+            report = _read(directory / "report.json")
         if report is None:
             raise CaptureError(
                 f"The model ends the process that loads it. Its last words:\n{stderr[-2000:]}",
@@ -93,6 +101,12 @@ def _writing(workspace: Path) -> Iterator[None]:
         ) from error
 
 
+def _lacks_library(report: dict[str, Any] | None) -> bool:
+    """Whether a shared library lies where the confined process could not see it; the image brings it along."""
+    error = (report or {}).get("error") or {}
+    return "cannot open shared object file" in error.get("message", "")
+
+
 def _read(report: Path) -> dict[str, Any] | None:
     """Return what the clean process wrote, None where it died before it had."""
     try:
@@ -104,48 +118,107 @@ def _read(report: Path) -> dict[str, Any] | None:
 
 def _lay_out(
     root: Path, files: Mapping[str, bytes], code: Mapping[str, Path], environment: Iterable[Distribution]
-) -> None:
-    site = root / "site-packages"
+) -> list[Path]:
+    """Lay out the directory and return the site directories that its links lead to."""
+    sites: dict[Path, None] = {}
     for distribution in environment:
+        site = site_directory(distribution)
+        if site is not None:
+            sites |= dict.fromkeys([site, *stores(distribution, site)])
         for name, path in distribution.files:
-            _link(site / name, path)
+            # Links lead to where packages are installed; what lies elsewhere has neighbours that must not be seen.
+            place = _link if site is not None and below(name, path) == site else _put
+            place(root / "site-packages" / name, path)
             if name.endswith(".py"):
-                _link_bytecode(site / name, path)
+                _place_bytecode(root / "site-packages" / name, path, place)
     for name, path in code.items():
-        _link(root / "code" / name, path)
+        _put(root / "code" / name, path)
     for name, data in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
+    return list(sites)
 
 
 def _link(link: Path, target: Path) -> None:
+    _made(link, lambda: link.symlink_to(target))
+
+
+def _put(copy: Path, source: Path) -> None:
+    """Put the file itself there: a module that looks for its neighbours finds the captured ones only."""
+    _made(copy, lambda: _same_file(copy, source.resolve()))
+
+
+def _same_file(copy: Path, source: Path) -> None:
     try:
-        link.symlink_to(target)
-    except FileNotFoundError:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
-    except FileExistsError:
+        copy.hardlink_to(source)
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError:  # another file system, or one without such links
+        with source.open("rb") as read, copy.open("xb") as write:
+            shutil.copyfileobj(read, write)
+        shutil.copystat(source, copy)
+
+
+def _made(path: Path, make: Callable[[], object]) -> None:
+    with suppress(FileExistsError):
         # Two distributions claim the file; the first on the search path wins, as it does for an import.
-        return
+        try:
+            make()
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            make()
 
 
-def _link_bytecode(link: Path, source: Path) -> None:
+def _place_bytecode(module: Path, source: Path, place: Callable[[Path, Path], None]) -> None:
     """Let the clean process use the byte code that is there: compiling afresh takes longer than the proof."""
     cached = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
     if cached.exists():
-        _link(link.parent / "__pycache__" / cached.name, cached)
+        place(module.parent / "__pycache__" / cached.name, cached)
 
 
-def _run(root: Path, report: Path, directory: Path) -> str:
-    interpreter = getattr(sys, "_base_executable", None) or sys.executable
+# --- the process -----------------------------------------------------------------------------------------------------
+
+#: Hides what images leave out, says that Python runs, and becomes the server's own program.
+_PRELUDE = """
+import runpy, sys
+hidden, started, *sys.argv = sys.argv[1:]
+sys.modules.update(dict.fromkeys(hidden.split()))
+open(started, "w").close()
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def _run_confined(directory: Path, sites: list[Path]) -> str | None:
+    """Run the proof where it sees nothing of the person's; None where this machine cannot do that."""
+    for name, data in accounts.FILES.items():
+        (directory / "system" / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "system" / name).write_bytes(data)
+    try:
+        command = confined(_command(directory), directory, sites, accounts.FILES)
+        stderr = _run(command, directory, {"HOME": "/tmp", "TMPDIR": "/tmp"})  # noqa: S108 (its own)
+    except (ImportError, OSError):  # no bubblewrap
+        return None
+    # Namespaces may be forbidden, a directory may be of a kind that cannot be shown: then Python never began.
+    return stderr if (directory / "started").exists() else None
+
+
+def _command(directory: Path) -> list[str]:
+    root = directory / "root"
     script = root / "site-packages" / "containeriter_serving" / "__main__.py"
-    command = [interpreter, "-I", "-S", "-B", str(script), "--root", str(root), "--prove", str(report)]
+    places = (root / "code", root / "site-packages")
+    hidden = [name for name in LEFT_OUT if not any((place / name).exists() for place in places)]
+    options = [" ".join(sorted(hidden)), str(directory / "started"), str(script)]
+    proof = ["--root", str(root), "--prove", str(directory / "report.json")]
+    return [str(running_interpreter()), "-I", "-S", "-B", "-c", _PRELUDE, *options, *proof]
+
+
+def _run(command: list[str], directory: Path, variables: Mapping[str, str]) -> str:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
         finished = subprocess.run(
             command,
             cwd=directory,
-            env={**environment, "HOME": str(directory), "LANG": "C.UTF-8"},
+            env={**environment, "LANG": "C.UTF-8", **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -171,6 +244,7 @@ def _result(report: dict[str, Any]) -> ProofResult:
         error.get("missing_module") or "",
         tuple(report.get("modules", ())),
         tuple(report.get("sought", ())),
+        error.get("missing_file") or "",
     )
 
 

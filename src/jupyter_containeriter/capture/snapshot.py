@@ -23,6 +23,7 @@ from jupyter_containeriter.errors import CaptureError, ContainerIterError, Parit
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.serving import wire
 from jupyter_containeriter.serving.answers import plain_answer
+from jupyter_containeriter.standard_library import LEFT_OUT
 from jupyter_containeriter.types import Distribution, Snapshot
 
 #: The number of the format of ``snapshot.json``; the server keeps reading older ones.
@@ -249,20 +250,37 @@ def _attempt(
     def attempt(environment: tuple[Distribution, ...], code: dict[str, Path]) -> Trial:
         code = guard.without_keys(code)
         result = prove(files, code, environment, workspace)
-        failure = None if result.missing_module else _failure(request, predictions, result, code)
-        return Trial(result.missing_module, failure, result.imported, result.sought)
+        missing = result.missing_module
+        if missing.partition(".")[0] in LEFT_OUT:
+            failure: ContainerIterError | None = _left_out(request, missing)
+            missing = ""
+        else:
+            failure = None if missing else _failure(request, predictions, result, code)
+        return Trial(missing, failure, result.imported, result.sought)
 
     return attempt
+
+
+def _left_out(request: CaptureRequest, module: str) -> CaptureError:
+    return CaptureError(
+        f"{request.label} needs {module}, a part of the standard library that images leave out.",
+        "Import it only where the notebook needs it, not in what predicts.",
+    )
 
 
 def _failure(
     request: CaptureRequest, predictions: _Predictions, result: ProofResult, code: Mapping[str, Path]
 ) -> ContainerIterError | None:
     """Return what is wrong with a proof that missed no module; None where nothing is."""
+    if result.missing_file and Path(result.missing_file).exists():
+        return CaptureError(
+            f"{request.label} reads {result.missing_file}, which is not captured: {result.error}",
+            "Read it in a cell and keep its content in the model, or put it into a local package, beside its module.",
+        )
     if result.error:
         return CaptureError(
             f"{request.label} works in the notebook but not without it: {result.error}",
-            "Put what it reads (files, variables, patches made in other cells) into the model or into a module.",
+            "Put what it reads (files, downloads, variables, patches made in other cells) into the model or a module.",
         )
     if predictions.sample is None:
         return None

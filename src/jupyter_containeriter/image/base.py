@@ -15,16 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyter_containeriter import accounts
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import elf
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked
 from jupyter_containeriter.image.members import LayerSpec, Member
 from jupyter_containeriter.image.neutral import PREFIX, neutral
-from jupyter_containeriter.standard_library import LEFT_OUT
+from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
 from jupyter_containeriter.types import CONTAINER_ROOT, Layer
-
-USER_ID = 65532
 
 #: And what else is beside it: packages, byte code, what an administrator lets interpreters start with.
 _LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages", "__pycache__", "sitecustomize.py", "usercustomize.py"}
@@ -118,12 +117,6 @@ def kernel_base(cache: LayerCache) -> Base:
     return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system, environment=variables)
 
 
-def running_interpreter() -> Path:
-    """Return the interpreter itself: not the link, or the copy, that an environment has of it."""
-    original = Path(getattr(sys, "_base_executable", None) or sys.executable)
-    return (original if original.exists() else Path(sys.executable)).resolve()
-
-
 @functools.cache
 def kernel_search() -> elf.Search:
     """Return where this process looks for libraries that its modules need."""
@@ -137,11 +130,8 @@ def architecture() -> str:
 
 
 def _root_files() -> tuple[Member, ...]:
-    user = f"containeriter:x:{USER_ID}:{USER_ID}::/tmp:/sbin/nologin\n"
     return (
-        Member("etc/passwd", data=f"root:x:0:0::/root:/sbin/nologin\n{user}".encode()),
-        Member("etc/group", data=f"root:x:0:\ncontaineriter:x:{USER_ID}:\n".encode()),
-        Member("etc/nsswitch.conf", data=b"passwd: files\ngroup: files\nhosts: files dns\n"),
+        *(Member(name, data=data) for name, data in accounts.FILES.items()),
         Member("tmp/", mode=0o1777),
         *(Member(name, mode=0o755) for name in ("dev/", "proc/", "sys/", "run/")),
     )

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jupyter_containeriter.image.base import USER_ID, Base, kernel_search
+from jupyter_containeriter.accounts import USER_ID
+from jupyter_containeriter.image.base import Base, kernel_search
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked
 from jupyter_containeriter.image.members import LayerSpec, Member

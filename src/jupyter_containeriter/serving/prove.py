@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ def prove(root: Path, output: Path) -> None:
         The directory that holds ``snapshot.json``.
     output
         JSON file to write: ``outputs`` (tensors, or null without a sample) and ``output_schema``, or ``error`` with
-        ``type``, ``message``, ``traceback`` and ``missing_module``; in any case ``modules`` (the top-level names of
-        what was imported) and ``sought`` (the modules that were looked for in vain).
+        ``type``, ``message``, ``traceback``, ``missing_module`` and ``missing_file``; in any case ``modules`` (the
+        top-level names of what was imported) and ``sought`` (the modules that were looked for in vain).
 
     Notes
     -----
@@ -34,7 +36,7 @@ def prove(root: Path, output: Path) -> None:
         report = _predict_sample(root)
     except BaseException as error:  # noqa: BLE001 - whatever the model raises is what the proof found
         report = {"error": _describe(error)}
-    report["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
+    report["modules"] = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module is not None})
     report["sought"] = sorted(sought.names)
     output.write_text(json.dumps(report), encoding="utf-8")
 
@@ -67,15 +69,22 @@ def _describe(error: BaseException) -> dict[str, Any]:
         "type": type(shown).__name__,
         "message": str(shown),
         "traceback": "".join(traceback.format_exception(shown)),
-        "missing_module": _missing_module(error),
+        "missing_module": next((e.name for e in _chain(error) if isinstance(e, ModuleNotFoundError)), None),
+        "missing_file": next((name for e in _chain(error) if (name := _file_of(e))), None),
     }
 
 
-def _missing_module(error: BaseException | None) -> str | None:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error and what led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, ModuleNotFoundError):
-            return error.name
+        yield error
         error = error.__cause__ or error.__context__
+
+
+def _file_of(error: BaseException) -> str | None:
+    """Return the file that an error says is not there."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
+        return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
     return None
