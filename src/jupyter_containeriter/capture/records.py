@@ -18,6 +18,8 @@ from jupyter_containeriter.capture.tree import walk
 Entry = tuple[str, Path, int]
 """A file: its name below ``site-packages``, its place on disk, its size in bytes."""
 
+#: Where Debian's packages put modules, and where ``dpkg`` lists their files.
+_DEBIAN = Path("/usr/lib")
 _DPKG = Path("/var/lib/dpkg/info")
 
 
@@ -79,7 +81,7 @@ def _below(path: Path, root: Path) -> Iterator[Entry]:
 @lru_cache(maxsize=256)
 def _names_of_dpkg(metadata: Path) -> tuple[str, ...]:
     """Return the top-level names of the Debian package that brought a distribution; none where it was not Debian."""
-    if not metadata.is_relative_to("/usr/lib"):
+    if not metadata.is_relative_to(_DEBIAN):
         return ()
     for listing in sorted(_DPKG.glob("*.list")):
         lines = listing.read_text(errors="replace").splitlines()

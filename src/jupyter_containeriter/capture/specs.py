@@ -97,7 +97,12 @@ def _locations(name: str, spec: importlib.machinery.ModuleSpec) -> Sequence[str]
     loaded = getattr(sys.modules.get(name), "__path__", None)
     if loaded is not None:
         return list(loaded)
-    locations = list(spec.submodule_search_locations or ())
+    try:
+        locations = list(spec.submodule_search_locations or ())
+    except KeyError:  # a namespace package looks at its parent, which is not imported
+        parent, _, last = name.rpartition(".")
+        above = _find(parent)
+        return [f"{location}/{last}" for location in _locations(parent, above)] if above else []
     if locations and spec.origin and spec.has_location and _is_extending(Path(spec.origin)):
         return list(pkgutil.extend_path(locations, name))
     return locations

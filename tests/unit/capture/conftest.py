@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import site
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ import pytest
 
 from jupyter_containeriter.capture.parts import Parts
 from jupyter_containeriter.capture.payload import pickle_object
+
+
+from jupyter_containeriter.capture.search import ClosureSearch
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.serving.parts import Parts as LoadedParts
 from jupyter_containeriter.serving.parts import unpickle
@@ -95,3 +99,33 @@ def copied(tmp_path: Path) -> Callable[[Any], Copy]:
         return Copy(loaded, payload.format, [part.format for part in written], files)
 
     return copy
+
+
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Path]]:
+    """Put directories on the path as the interpreter does at its start, with their ``.pth`` files, for one test."""
+    for name in ("path", "meta_path", "path_hooks"):
+        monkeypatch.setattr(sys, name, list(getattr(sys, name)))
+    before = dict(sys.modules)
+
+    def add(directory: Path) -> Path:
+        site.addsitedir(str(directory))
+        importlib.invalidate_caches()
+        return directory
+
+    yield add
+    for name in set(sys.modules) - set(before):
+        if str(tmp_path) in str(getattr(sys.modules[name], "__spec__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Callable[..., ClosureSearch]:
+    """Search what modules need."""
+
+    def search(*modules: str, **options: Any) -> ClosureSearch:
+        found = ClosureSearch(options.pop("include", ()), options.pop("exclude", ()), tmp_path / "unpacked", **options)
+        found.add(modules, "the test needs {}".format)
+        return found
+
+    return search
