@@ -87,9 +87,28 @@ def _find(name: str) -> importlib.machinery.ModuleSpec | None:
     for finder in sys.meta_path:
         # Finders are other people's; one that fails has not found it.
         with suppress(Exception):
-            if (spec := finder.find_spec(name, path)) is not None:
+            # The one for paths would look for the parent of a namespace package among the imported modules.
+            is_for_paths = finder is importlib.machinery.PathFinder
+            spec = _on_path(name, path or sys.path) if is_for_paths else finder.find_spec(name, path)
+            if spec is not None:
                 return spec
     return None
+
+
+def _on_path(name: str, entries: Sequence[str]) -> importlib.machinery.ModuleSpec | None:
+    """Look into the entries of a path; where only directories of a name are found, they are a namespace package."""
+    portions: list[str] = []
+    for entry in entries:
+        importer = pkgutil.get_importer(entry or str(Path.cwd()))
+        spec = importer.find_spec(name) if importer else None
+        if spec is not None and spec.loader is not None:
+            return spec
+        portions += spec.submodule_search_locations or () if spec else ()
+    if not portions:
+        return None
+    namespace = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    namespace.submodule_search_locations = portions
+    return namespace
 
 
 def _locations(name: str, spec: importlib.machinery.ModuleSpec) -> Sequence[str]:
@@ -97,12 +116,7 @@ def _locations(name: str, spec: importlib.machinery.ModuleSpec) -> Sequence[str]
     loaded = getattr(sys.modules.get(name), "__path__", None)
     if loaded is not None:
         return list(loaded)
-    try:
-        locations = list(spec.submodule_search_locations or ())
-    except KeyError:  # a namespace package looks at its parent, which is not imported
-        parent, _, last = name.rpartition(".")
-        above = _find(parent)
-        return [f"{location}/{last}" for location in _locations(parent, above)] if above else []
+    locations = list(spec.submodule_search_locations or ())
     if locations and spec.origin and spec.has_location and _is_extending(Path(spec.origin)):
         return list(pkgutil.extend_path(locations, name))
     return locations
