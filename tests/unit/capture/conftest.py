@@ -17,8 +17,6 @@ import pytest
 
 from jupyter_containeriter.capture.parts import Parts
 from jupyter_containeriter.capture.payload import pickle_object
-
-
 from jupyter_containeriter.capture.search import ClosureSearch
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.serving.parts import Parts as LoadedParts
