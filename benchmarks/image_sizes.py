@@ -135,7 +135,7 @@ def measure(directory: Path) -> Iterator[Row]:
 def installed(framework: str) -> Size:
     """Measure what an environment with this framework holds, tests and all."""
     inventory = current_inventory()
-    names = inventory.closure((*NOTEBOOK, framework), frozenset())
+    names = inventory.closure(dict.fromkeys((*NOTEBOOK, framework), ""))
     return Size(len(names), sum(inventory[name].captured("", whole=True).size_bytes for name in names))
 
 
