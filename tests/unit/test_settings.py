@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from traitlets.config import Config
 
 from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.settings import ContainerIter, parse_size
+from jupyter_containeriter.settings import ContainerIter, default_base, parse_size
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +119,10 @@ def test_the_table_says_what_gave_each_setting(monkeypatch: pytest.MonkeyPatch) 
     assert (table["pids"].value, table["pids"].variable) == (7, "CONTAINERITER_PIDS")
     settings.pids = 8
     assert {setting.name: setting.source for setting in settings.table()}["pids"] == "kernel"
+
+
+def test_the_kernel_is_the_base_where_it_can_be() -> None:
+    """Elsewhere the official image of the same Python is, as containers are Linux."""
+    slim = f"python:3.{sys.version_info.minor}-slim"
+    assert [default_base(system) for system in ("linux", "darwin", "win32")] == ["kernel", slim, slim]
+    assert ContainerIter().base == default_base(sys.platform)

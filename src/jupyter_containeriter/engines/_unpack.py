@@ -49,8 +49,10 @@ class _Target:
         directory = self._root.joinpath(*parents)
         if not self._holds(parents):
             return
-        hidden = directory.iterdir() if last == OPAQUE else [directory / last.removeprefix(WHITEOUT)]
-        for path in list(hidden):
+        name = last.removeprefix(WHITEOUT)
+        if name in {"", ".", ".."}:
+            raise _leading_out("/".join(parts))
+        for path in list(directory.iterdir()) if last == OPAQUE else [directory / name]:
             _remove(path)
 
     def put(self, parts: list[str], member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
@@ -117,8 +119,12 @@ def _remove(path: Path) -> None:
 def _parts(name: str) -> list[str]:
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts:
-        raise BuildError(f"A layer holds {name!r}, which leads out of the image.", _REMEDY)
+        raise _leading_out(name)
     return parts
+
+
+def _leading_out(name: str) -> BuildError:
+    return BuildError(f"A layer holds {name!r}, which leads out of the image.", _REMEDY)
 
 
 _REMEDY = "Use another base: no tool writes such layers."

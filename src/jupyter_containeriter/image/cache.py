@@ -193,12 +193,13 @@ class LayerCache:
             if path is not None:
                 path.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise _cache_error(self.directory, error) from error
+                raise cache_error(self.directory, error) from error
             raise
         return path
 
 
-def _cache_error(directory: Path, error: OSError) -> BuildError:
+def cache_error(directory: Path, error: OSError) -> BuildError:
+    """Return what it means that the cache cannot be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return BuildError(
             f"No space left for the layer cache in {directory}.",

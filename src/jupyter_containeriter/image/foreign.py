@@ -9,10 +9,11 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, cast
 
 from jupyter_containeriter.errors import BuildError
-from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.cache import LayerCache, cache_error
 
 _CHUNK = 1024 * 1024
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -39,9 +40,7 @@ def archived_layers(archive: Iterable[bytes], cache: LayerCache) -> str:
     BuildError
         It is no such archive, or a layer has not the content that its diff ID promises.
     """
-    with tempfile.TemporaryFile(dir=cache.directory) as file:
-        file.writelines(archive)
-        file.seek(0)
+    with _filed(archive, cache) as file:
         try:
             with tarfile.open(fileobj=file) as tar:
                 (image,) = json.loads(_member(tar, "manifest.json").read())
@@ -58,6 +57,20 @@ def archived_layers(archive: Iterable[bytes], cache: LayerCache) -> str:
 _REMEDY = "Pull the base again into the engine, or remove it there: then it comes from its registry."
 
 
+@contextmanager
+def _filed(archive: Iterable[bytes], cache: LayerCache) -> Iterator[IO[bytes]]:
+    """Let an archive be read in any order: what its members mean is said by one of the last."""
+    try:
+        cache.directory.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=cache.directory)  # noqa: SIM115 (closed below)
+        file.writelines(archive)
+    except OSError as error:
+        raise cache_error(cache.directory, error) from error
+    with file:
+        file.seek(0)
+        yield file
+
+
 def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     # Equal layers are in there once, with links to them; this follows links.
     file = tar.extractfile(name)
@@ -68,27 +81,35 @@ def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
 
 def _unpacked(reader: io.BufferedReader) -> Iterator[bytes]:
     magic = reader.peek(4)
-    source: IO[bytes] = reader
-    if magic.startswith(_GZIP):
-        source = cast("IO[bytes]", gzip.GzipFile(fileobj=reader))
-    elif magic.startswith(_ZSTD):
-        source = _zstd(reader)
+    if magic.startswith(_ZSTD):
+        yield from _zstd(reader)
+        return
+    source = cast("IO[bytes]", gzip.GzipFile(fileobj=reader)) if magic.startswith(_GZIP) else reader
     try:
         while piece := source.read(_CHUNK):
             yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BuildError(f"A layer of the base is damaged: {error}.", "Try again, or use another base.") from error
+        raise _damaged(error) from error
 
 
-def _zstd(reader: io.BufferedReader) -> IO[bytes]:
+def _zstd(reader: io.BufferedReader) -> Iterator[bytes]:
     try:
-        from zstandard import ZstdDecompressor
+        from zstandard import ZstdDecompressor, ZstdError
     except ImportError:
         raise BuildError(
             "The base has layers in zstd.", 'Install what reads it: pip install "jupyter_containeriter[registry]"'
         ) from None
     # A layer may be several frames: that is how zstd:chunked makes parts of it accessible.
-    return cast("IO[bytes]", ZstdDecompressor().stream_reader(reader, read_across_frames=True))
+    source = ZstdDecompressor().stream_reader(reader, read_across_frames=True)
+    try:
+        while piece := source.read(_CHUNK):
+            yield piece
+    except ZstdError as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> BuildError:
+    return BuildError(f"A layer of the base is damaged: {error}.", "Try again, or use another base.")
 
 
 class _Pieces(io.RawIOBase):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jupyter_containeriter.engines._trees import Placement, Trees
+from jupyter_containeriter.engines._trees import Placement, Trees, stacks
 from jupyter_containeriter.errors import BuildError, DamagedLayerError
 from jupyter_containeriter.testing import tiny_image
 from jupyter_containeriter.types import Image
@@ -110,3 +111,26 @@ def test_a_link_is_placed_as_a_link(trees: Trees, tmp_path: Path) -> None:
     (upper / "lib").symlink_to("other")
     plan = trees.plan([trees.path(layer.digest) for layer in image.layers])
     assert Placement("/lib", upper / "lib") in plan
+
+
+def test_layers_of_a_base_make_one_tree(trees: Trees, tmp_path: Path) -> None:
+    """The layers of a base hide parts of one another, so they are unpacked over one another; the others stay apart."""
+    image = _image(tmp_path, {"a": b"1", "b": b"1"}, {"a": b"2", ".wh.b": b""}, {"model": b""}, {"code": b""})
+    layers = [replace(layer, role="base") for layer in image.layers[:2]]
+    based = replace(image, layers=(*layers, *image.layers[2:]))
+    assert stacks(based) == [tuple(layers), (image.layers[2],), (image.layers[3],)]
+    trees.unpack(*layers)
+    tree = trees.path(*(layer.digest for layer in layers))
+    assert sorted(path.name for path in tree.iterdir()) == ["a"]
+    assert (tree / "a").read_bytes() == b"2"
+
+
+def test_a_tree_of_several_layers_is_known_while_all_of_them_are(trees: Trees, tmp_path: Path) -> None:
+    """It is left over when one of its layers is not needed any more, and nothing of it stays when it is discarded."""
+    layers = _image(tmp_path, {"a": b"1"}, {"b": b"2"}).layers
+    digests = [layer.digest for layer in layers]
+    trees.unpack(*layers)
+    assert trees.unknown(digests) == []
+    assert trees.path(*digests) in trees.unknown(digests[:1])
+    trees.discard(*digests)
+    assert trees.unknown([]) == []

@@ -16,7 +16,7 @@ import pytest
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import build as module
-from jupyter_containeriter.image.base import Base, kernel_base
+from jupyter_containeriter.image.base import Base, Target, kernel_base
 from jupyter_containeriter.image.build import build, stored_image
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.members import LayerSpec, Member
@@ -211,6 +211,22 @@ def test_the_image_starts_the_server_as_nobody(snapshot: Snapshot, base: Base, c
     assert config["Entrypoint"][-1].endswith("containeriter_serving/__main__.py")
     assert config["ExposedPorts"] == {"8080/tcp": {}}
     assert {entry.partition("=")[0] for entry in config["Env"]} == {"PATH", "LD_LIBRARY_PATH", "LANG", "HOME"}
+
+
+def test_another_base_stays_what_it_is(snapshot: Snapshot, base: Base, cache: LayerCache, tmp_path: Path) -> None:
+    """Its variables and variant are kept, but for the home directory, and no library of this machine is added."""
+    path = tmp_path / "fast.so"
+    path.write_bytes(Path(sys.executable).resolve().read_bytes())
+    compiled = Distribution("fast", "1.0", "the model uses it", 1000, (("fast.so", path),))
+    own = ("PATH=/opt/conda/bin", "LANG=de_DE.UTF-8", "HOME=/root", "EMPTY=", "A=b=c")
+    target = Target("3.12", "aarch64-manylinux_2_36", "arm64")
+    other = replace(base, architecture="arm64", variant="v8", environment=own, target=target)
+    image = build(replace(snapshot, environment=(compiled,)), other, cache, _REFERENCE)
+    validate(image)
+    config = json.loads(image.config)
+    assert (config["architecture"], config["variant"]) == ("arm64", "v8")
+    assert set(config["config"]["Env"]) == {*own, "HOME=/tmp"} - {"HOME=/root"}
+    assert _names(image, "environment") == {"opt/containeriter/site-packages/fast.so"}
 
 
 def test_a_stored_image_comes_back(snapshot: Snapshot, base: Base, cache: LayerCache) -> None:
