@@ -232,18 +232,18 @@ class _Delivery:
 
     def deliver(self, blobs: Sequence[_Blob]) -> list[_Blob]:
         """Return what had to be sent."""
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            try:
-                there = pool.map(self._is_there, blobs)
-                missing = [blob for blob, found in zip(blobs, there, strict=True) if not found]
-                self._total = sum(blob.size for blob in missing)
-                # The big ones first, so that none of them ends alone.
-                for _ in pool.map(self._send, sorted(missing, key=lambda blob: -blob.size)):
-                    pass
-            except BaseException:
-                # The others notice it with their next piece.
-                self._stopped.set()
-                raise
+        pool = ThreadPoolExecutor(_PARALLEL)
+        try:
+            there = pool.map(self._is_there, blobs)
+            missing = [blob for blob, found in zip(blobs, there, strict=True) if not found]
+            self._total = sum(blob.size for blob in missing)
+            # The big ones first, so that none of them ends alone.
+            for _ in pool.map(self._send, sorted(missing, key=lambda blob: -blob.size)):
+                pass
+        finally:
+            # After a failure or an interrupt, what is under way ends with its next piece; nobody waits for it.
+            self._stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
         return missing
 
     def _is_there(self, blob: _Blob) -> bool:

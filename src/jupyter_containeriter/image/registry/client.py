@@ -222,7 +222,10 @@ class Registry:
         return _Upload(self._location(response))
 
     def _resumed(self, upload: _Upload, repository: str) -> _Upload | None:
-        """Ask how much has arrived; None where the registry knows nothing of the upload."""
+        """Ask how much has arrived; None where the registry knows nothing of the upload.
+
+        The Distribution project's registry forgets one whose request was broken off, others keep what has arrived.
+        """
         response = self._request("GET", upload.url, _push(repository))
         if response.status == 404:
             discard(response)
