@@ -14,7 +14,9 @@ import pytest
 from IPython.lib.pretty import pretty
 
 from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.image.registry import ImageReference
 from jupyter_containeriter.progress import Silent
+from jupyter_containeriter.shipping import Pushed
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.card import deployment_card, failure_card, progress_card
 from jupyter_containeriter.show.live import TerminalProgress, surroundings, watched
@@ -231,3 +233,40 @@ def test_a_terminal_gets_a_line_for_each_phase(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.split("\r")[-1] == "  build    0.25 s\n  Careful.\n"
+
+
+def test_how_far_a_phase_is_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is told again and again in a terminal does not scroll, and goes when the phase ends."""
+    progress = TerminalProgress("Pushing churn")
+    progress.started("push")
+    progress.detail("1.0 MB of 2.0 MB sent")
+    progress.detail("2.0 MB of 2.0 MB sent")
+    progress.ended("push", 0.25)
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 2
+    assert shown.endswith("\r\x1b[2K  push     0.25 s\n")
+
+
+def test_a_card_of_progress_has_the_phases_of_its_call() -> None:
+    """A push goes through one phase, not through those of a deployment."""
+    text = _Checked(progress_card("Pushing churn", ("push",), {"push": 0.5}, "push", ["1.0 MB of 2.0 MB sent"])).text
+    assert "push 0.50 s" in text
+    assert "1.0 MB of 2.0 MB sent" in text
+    assert "capture" not in text
+    assert "push" in _Checked(failure_card("Pushing churn", "failed", {"push": 0.5}, [])).text
+
+
+def test_a_push_shows_itself() -> None:
+    """Card and lines tell where it is, what travelled and how to run it; a repository's name is text."""
+    target = ImageReference("localhost:5000", "team/<churn>", "3", "sha256:0a")
+    pushed = Pushed("churn", 3, target, 1_500_000, 1, 4, 0.5)
+    for shown in (_Checked(pushed.html()).text, pretty(pushed)):
+        for part in (
+            "churn:3",
+            "localhost:5000/team/<churn>:3",
+            "sha256:0a",
+            "1.5 MB sent",
+            "docker pull",
+            "podman run",
+        ):
+            assert part in shown
