@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
-from notebook_bench import Lab, Notebook, until
+from notebook_bench import WAIT_SECONDS, Lab, Notebook, until
 from registry_bench import (
     PASSWORD,
     RealRegistry,
@@ -66,19 +66,44 @@ def registry(registries: Callable[..., RealRegistry]) -> RealRegistry:
     return registries()
 
 
-@pytest.fixture
-def name(new_name: Callable[[str], str]) -> str:
-    """Return the name of the model."""
-    return new_name("shipped")
+@dataclass(frozen=True)
+class Desk:
+    """A notebook that built version 1 of a model, with no engine in reach but the sandbox."""
+
+    lab: Lab
+    notebook: Notebook
+    name: str
+
+    @property
+    def model(self) -> str:
+        """The version, as a reference."""
+        return f"{self.name}:1"
+
+    @property
+    def digest(self) -> str:
+        """The digest of its image, as the history has it."""
+        return str(self.lab.rows(self.name)[0]["image_digest"])
+
+    @property
+    def logins(self) -> Path:
+        """Where Docker keeps this person's logins."""
+        return self.lab.directory / "docker"
+
+    def push(self, target: str, version: int = 1) -> dict[str, Any]:
+        """Push and return what the answer tells."""
+        self.notebook.ok(f"pushed = %containeriter push {self.name}:{version} {target}")
+        return dict(self.notebook.value("pushed.document()"))
 
 
-@pytest.fixture
-def notebook(lab: Lab, name: str, sandbox_working: None, tmp_path: Path) -> Notebook:
-    """Open a notebook without any engine but the sandbox, and build version 1."""
-    notebook = lab.open(DOCKER_CONFIG=str(tmp_path / "docker"), DOCKER_HOST="unix:///nowhere")
+@pytest.fixture(scope="module")
+def desk(shared_lab: Lab, sandbox_working: None, new_name: Callable[[str], str]) -> Desk:
+    """Open the notebook."""
+    logins = shared_lab.directory / "docker"
+    notebook = shared_lab.open(DOCKER_CONFIG=str(logins), DOCKER_HOST="unix:///nowhere")
     notebook.ok(MODEL)
+    name = new_name("shipped")
     notebook.ok(f"%containerize big --name {name} --sample rows --no-deploy")
-    return notebook
+    return Desk(shared_lab, notebook, name)
 
 
 @pytest.fixture
@@ -102,18 +127,14 @@ def send(registry: Registry, image: Image, repository: str = "tiny") -> None:
 
 
 @pytest.mark.engine
-def test_docker_pulls_and_runs_what_was_pushed(
-    notebook: Notebook, registry: RealRegistry, lab: Lab, name: str, docker_running: None
-) -> None:
+def test_docker_pulls_and_runs_what_was_pushed(desk: Desk, registry: RealRegistry, docker_running: None) -> None:
     """The very command on the card runs the model; the digest is the one of the history."""
-    cell = notebook.ok(f"pushed = %containeriter push {name} {registry.host}/team/churn")
-    (row,) = lab.rows(name)
-    assert row["image_digest"] in cell.html
-    told = notebook.value("pushed.document()")
-    assert told["reference"] == f"{registry.host}/team/churn@{row['image_digest']}"
+    assert desk.digest in desk.notebook.ok(f"%containeriter push {desk.model} {registry.host}/team/churn").html
+    told = desk.push(f"{registry.host}/team/churn")
+    assert told["reference"] == f"{registry.host}/team/churn@{desk.digest}"
     assert told["tag"] == f"{registry.host}/team/churn:1"
     pull, start, _ = told["commands"]
-    assert row["image_digest"] in run(*pull.split())
+    assert desk.digest in run(*pull.split())
     # Any port, as 8080 may be taken; and in the background.
     start = start.replace("127.0.0.1:8080:", "127.0.0.1::").replace("docker run --rm", "docker run --rm --detach")
     container = run(*start.split()).strip()
@@ -136,11 +157,10 @@ def predicted(address: str) -> Any:
     return answer.json() if answer.status == 200 else None
 
 
-def test_podman_runs_what_was_pushed(notebook: Notebook, registry: RealRegistry, lab: Lab, name: str) -> None:
+def test_podman_runs_what_was_pushed(desk: Desk, registry: RealRegistry) -> None:
     """Podman pulls by digest, and the model in the container predicts its sample."""
-    notebook.ok(f"pushed = %containeriter push {name} {registry.host}/churn:best")
-    reference = notebook.value("pushed.reference")
-    assert reference.endswith(lab.rows(name)[0]["image_digest"])
+    reference = desk.push(f"{registry.host}/churn:best")["reference"]
+    assert reference.endswith(desk.digest)
     # Podman insists on a short path.
     with tempfile.TemporaryDirectory(prefix="podman-") as own:
         state = ("--root", f"{own}/root", "--runroot", f"{own}/run", "--tmpdir", f"{own}/tmp")
@@ -156,57 +176,47 @@ def test_podman_runs_what_was_pushed(notebook: Notebook, registry: RealRegistry,
     assert [tensor["data"] for tensor in json.loads(said)["outputs"]] == [[4.0, 9.0]]
 
 
-def test_the_digest_is_the_same_everywhere(
-    notebook: Notebook, registry: RealRegistry, lab: Lab, name: str, tmp_path: Path
-) -> None:
+def test_the_digest_is_the_same_everywhere(desk: Desk, registry: RealRegistry, tmp_path: Path) -> None:
     """History, registry, archive and layout agree, and skopeo with them."""
-    (row,) = lab.rows(name)
-    notebook.ok(f"%containeriter push {name} {registry.host}/churn")
-    notebook.ok(f"%containeriter save {name} {tmp_path}/churn.tar")
-    notebook.ok(f"%containeriter save {name} {tmp_path}/churn/")
-    with tarfile.open(tmp_path / "churn.tar") as archive:
-        index = archive.extractfile("index.json")
-        assert index is not None
-        assert json.load(index)["manifests"][0]["digest"] == row["image_digest"]
+    desk.push(f"{registry.host}/churn")
+    desk.notebook.ok(f"%containeriter save {desk.model} {tmp_path}/churn.tar")
+    desk.notebook.ok(f"%containeriter save {desk.model} {tmp_path}/churn/")
     for place in (f"docker://{registry.host}/churn:1", f"oci:{tmp_path}/churn:1", f"oci-archive:{tmp_path}/churn.tar"):
         told = json.loads(run("skopeo", "inspect", "--tls-verify=false", place))
-        assert told["Digest"] == row["image_digest"]
+        assert told["Digest"] == desk.digest
     manifest = Registry(registry.host).manifest("churn", "1")
-    assert (manifest.content, manifest.digest) == (lab.image(name, 1).manifest, row["image_digest"])
+    assert (manifest.content, manifest.digest) == (desk.lab.image(desk.name, 1).manifest, desk.digest)
 
 
-def test_a_shell_pushes_and_saves(notebook: Notebook, registry: RealRegistry, lab: Lab, name: str) -> None:
+def test_a_shell_pushes_and_saves(desk: Desk, registry: RealRegistry) -> None:
     """The verbs answer as JSON, too."""
-    pushed = lab.shell("push", f"{name}:1", f"{registry.host}/churn")
-    saved = lab.shell("save", name, str(lab.directory / "churn.tar"))
-    assert pushed["digest"] == saved["digest"] == lab.rows(name)[0]["image_digest"]
+    pushed = desk.lab.shell("push", desk.model, f"{registry.host}/churn")
+    saved = desk.lab.shell("save", desk.model, str(desk.lab.directory / "churn.tar"))
+    assert pushed["digest"] == saved["digest"] == desk.digest
 
 
 # --- little is sent ------------------------------------------------------------------------------------------------
 
 
-def test_a_changed_model_sends_little(notebook: Notebook, registry: RealRegistry, name: str) -> None:
-    """A new megabyte of weights sends less than two, both by its own account and by what the registry received."""
-    first = notebook.ok(f"first = %containeriter push {name} {registry.host}/churn")
-    assert "sent" in first.html
-    notebook.ok(f"big = Big(2)\n%containerize big --name {name} --sample rows --no-deploy")
-    notebook.ok(f"second = %containeriter push {name} {registry.host}/churn")
-    first_bytes, second_bytes = notebook.value("[first.sent_bytes, second.sent_bytes]")
-    assert first_bytes > 20_000_000
-    assert 1_000_000 < second_bytes < 2_000_000
-    assert notebook.value("second.layers_reused") >= 2
-    assert notebook.value("first.target.digest != second.target.digest")
+def test_a_changed_model_sends_little(desk: Desk, registry: RealRegistry) -> None:
+    """A new megabyte of weights sends less than two, and the registry gets no other layer."""
+    first = desk.push(f"{registry.host}/churn")
+    desk.notebook.ok(f"%containerize Big(2) --name {desk.name} --sample rows --no-deploy")
+    before = len(registry.requests("PATCH"))
+    second = desk.push(f"{registry.host}/churn", version=2)
+    assert first["sent_bytes"] > 20_000_000
+    assert 1_000_000 < second["sent_bytes"] < 2_000_000
+    # Model, code and configuration.
+    assert len(registry.requests("PATCH")) - before == 3
+    assert first["digest"] != second["digest"]
 
 
-def test_a_second_repository_gets_its_layers_from_the_first(
-    notebook: Notebook, registry: RealRegistry, name: str
-) -> None:
+def test_a_second_repository_gets_its_layers_from_the_first(desk: Desk, registry: RealRegistry) -> None:
     """Blobs are mounted within the registry; only the manifest travels, for another tag as well."""
-    notebook.ok(f"%containeriter push {name} {registry.host}/team/churn")
+    desk.push(f"{registry.host}/team/churn")
     before = len(registry.requests("PATCH"))
     for target in ("other/churn", "team/churn:again"):
-        notebook.ok(f"pushed = %containeriter push {name} {registry.host}/{target}")
-        assert notebook.value("pushed.sent_bytes") < 10_000
+        assert desk.push(f"{registry.host}/{target}")["sent_bytes"] < 10_000
     assert len(registry.requests("PATCH")) == before
     assert {status for _, path, status in registry.requests("POST") if "mount=" in path} == {201}
 
@@ -214,37 +224,35 @@ def test_a_second_repository_gets_its_layers_from_the_first(
 # --- who asks ------------------------------------------------------------------------------------------------------
 
 
-def test_a_login_of_docker_is_used(
-    notebook: Notebook, registries: Callable[..., RealRegistry], name: str, tmp_path: Path
-) -> None:
+def test_a_login_of_docker_is_used(desk: Desk, registries: Callable[..., RealRegistry], tmp_path: Path) -> None:
     """Nobody and a wrong password are refused with the remedy; after the login it works, and no secret is shown."""
     registry = registries(auth=password_file(tmp_path))
-    push = f"%containeriter push {name} {registry.host}/churn"
-    refusal = notebook.run(push).refusal()
+    push = f"%containeriter push {desk.model} {registry.host}/churn"
+    refusal = desk.notebook.run(push).refusal()
     assert (refusal.kind, refusal.remedy) == ("RegistryError", f"Log in first: docker login {registry.host}")
-    log_in(tmp_path / "docker", registry.host, "wrong")
-    refusal = notebook.run(push).refusal()
+    log_in(desk.logins, registry.host, "wrong")
+    refusal = desk.notebook.run(push).refusal()
     assert refusal.remedy == f"Log in again: docker login {registry.host}"
     assert "wrong" not in refusal.message
-    log_in(tmp_path / "docker", registry.host)
-    cell = notebook.ok(push)
+    log_in(desk.logins, registry.host)
+    cell = desk.notebook.ok(push)
     assert PASSWORD not in json.dumps(cell.outputs)
 
 
 def test_a_token_is_asked_for_what_is_needed(
-    notebook: Notebook, registries: Callable[..., RealRegistry], name: str, tmp_path: Path
+    desk: Desk, registries: Callable[..., RealRegistry], tmp_path: Path
 ) -> None:
     """An authorization server grants one token a repository, and one for mounting from another."""
     issuer = TokenServer(tmp_path / "issuer")
     try:
         registry = registries(auth=issuer.configuration)
-        log_in(tmp_path / "docker", registry.host, "wrong")
-        assert "docker login" in notebook.run(f"%containeriter push {name} {registry.host}/a").refusal().remedy
-        log_in(tmp_path / "docker", registry.host)
-        notebook.ok(f"%containeriter push {name} {registry.host}/a")
+        log_in(desk.logins, registry.host, "wrong")
+        refusal = desk.notebook.run(f"%containeriter push {desk.model} {registry.host}/a").refusal()
+        assert refusal.remedy == f"Log in again: docker login {registry.host}"
+        log_in(desk.logins, registry.host)
+        desk.push(f"{registry.host}/a")
         assert issuer.granted == [("ada", "repository:a:pull,push")]
-        notebook.ok(f"pushed = %containeriter push {name} {registry.host}/b")
-        assert notebook.value("pushed.layers_sent") == 0
+        assert desk.push(f"{registry.host}/b")["layers_sent"] == 0
         assert set(issuer.granted[1:]) == {("ada", "repository:b:pull,push"), ("ada", "repository:a:pull")}
     finally:
         issuer.close()
@@ -278,12 +286,10 @@ def test_tls_needs_an_authority_that_is_trusted(
         ("127.1:PORT/churn", "does not speak HTTPS"),
     ],
 )
-def test_what_is_no_registry_is_told(
-    notebook: Notebook, registry: RealRegistry, name: str, target: str, complaint: str
-) -> None:
+def test_what_is_no_registry_is_told(desk: Desk, registry: RealRegistry, target: str, complaint: str) -> None:
     """An unknown name, nobody at home, and plain HTTP to what is not plainly this machine."""
     target = target.replace("PORT", registry.host.rpartition(":")[2])
-    assert complaint in notebook.run(f"%containeriter push {name} {target}").refusal().message
+    assert complaint in desk.notebook.run(f"%containeriter push {desk.model} {target}").refusal().message
     assert not registry.requests()
 
 
@@ -311,16 +317,16 @@ def test_a_broken_download_goes_on_where_it_broke(registry: RealRegistry, image:
     assert [status for _, path, status in registry.requests("GET") if layer.digest in path] == [200, 206]
 
 
-def test_an_interrupted_push_is_repeated(notebook: Notebook, registry: RealRegistry, lab: Lab, name: str) -> None:
+def test_an_interrupted_push_is_repeated(desk: Desk, registry: RealRegistry) -> None:
     """A line on which nothing goes on is left at once when the person interrupts; the next push is complete."""
     with bad_line(registry.host, 3_000_000, stall=True) as line:
-        running = notebook.start(f"%containeriter push {name} {line.host}/churn")
-        assert line.happened.wait(60)
-        notebook.interrupt()
-        refusal = running.result(60).refusal()
+        running = desk.notebook.start(f"%containeriter push {desk.model} {line.host}/churn")
+        assert line.happened.wait(WAIT_SECONDS)
+        desk.notebook.interrupt()
+        refusal = running.result(WAIT_SECONDS).refusal()
     assert "was not pushed" in refusal.message
-    notebook.ok(f"%containeriter push {name} {registry.host}/churn")
-    assert Registry(registry.host).manifest("churn", "1").digest == lab.rows(name)[0]["image_digest"]
+    desk.push(f"{registry.host}/churn")
+    assert Registry(registry.host).manifest("churn", "1").digest == desk.digest
 
 
 def test_an_image_that_another_tool_pushed_is_pulled(registry: RealRegistry, image: Image, tmp_path: Path) -> None:
