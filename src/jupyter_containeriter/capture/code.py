@@ -14,7 +14,7 @@ from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.imports import imported_modules
 from jupyter_containeriter.capture.inventory import Inventory
 from jupyter_containeriter.capture.remember import by_status
-from jupyter_containeriter.capture.specs import Found, on_the_way
+from jupyter_containeriter.capture.specs import Found, inside, on_the_way
 from jupyter_containeriter.capture.tree import walk
 from jupyter_containeriter.errors import CaptureError
 
@@ -70,6 +70,10 @@ class Needs:
                 if found.name not in self._seen:
                     self._seen.add(found.name)
                     queue.extend(self._take(found, why))
+
+    def add_inside(self, module: str, reason: Reason) -> None:
+        """Follow every module of a namespace package: of the package itself nothing but its name is known."""
+        self.add(inside(module, self._archives.real), reason)
 
     def owners(self, module: str) -> set[str]:
         """Return names of the distributions that hold a module, none for a local or unknown one."""

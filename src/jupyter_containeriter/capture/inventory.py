@@ -98,13 +98,16 @@ class Installed:
 
     def captured(self, reason: str, *, whole: bool) -> Distribution:
         """Return it as it goes into the image; ``whole`` keeps tests and sources too."""
-        kept = self._record if whole else self._without_tests
-        files = tuple((name, path) for name, path, _ in kept)
-        return Distribution(self.name, self.version, reason, sum(size for _, _, size in kept), files)
+        size, files = self._whole if whole else self._without_tests
+        return Distribution(self.name, self.version, reason, size, files)
 
     @cached_property
-    def _without_tests(self) -> tuple[Entry, ...]:
-        return tuple(entry for entry in self._record if not _is_left_out(PurePosixPath(entry[0])))
+    def _whole(self) -> tuple[int, tuple[tuple[str, Path], ...]]:
+        return _sized(self._record)
+
+    @cached_property
+    def _without_tests(self) -> tuple[int, tuple[tuple[str, Path], ...]]:
+        return _sized(entry for entry in self._record if not _is_left_out(PurePosixPath(entry[0])))
 
     @cached_property
     def serves_gpus_only(self) -> bool:
@@ -247,6 +250,11 @@ def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             yield canonicalize_name(requirement.name), frozenset(map(canonicalize_name, requirement.extras))
+
+
+def _sized(entries: Iterable[Entry]) -> tuple[int, tuple[tuple[str, Path], ...]]:
+    kept = list(entries)
+    return sum(size for _, _, size in kept), tuple((name, path) for name, path, _ in kept)
 
 
 def _is_left_out(name: PurePosixPath) -> bool:

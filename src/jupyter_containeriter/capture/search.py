@@ -79,10 +79,12 @@ class ClosureSearch:
             False where there is nothing (more) to add.
         """
         before = self._state()
-        present = {distribution.name for distribution in self.environment()}
+        present = set(self._kept(self._served(), self._required()))
         # Already there, so what is missing is what was left out of it: its tests.
         self._whole.update(self._needs.owners(module) & present)
         self._needs.add([module], "the proof imported {}".format)
+        if self._state() == before:
+            self._needs.add_inside(module, "the proof imported {}".format)
         if self._state() == before and module in self._inventory:
             # importlib.metadata reports a distribution that is not there as a module that is not found.
             self._needs.distributions.setdefault(self._inventory[module].name, "the proof asked for its metadata")
@@ -130,16 +132,14 @@ class ClosureSearch:
         imported
             Top-level names of what the proof imported, to say so.
         """
-        present = {name: "the inference server needs it" for name in SERVER if name in self._inventory}
-        served = dict.fromkeys(self._inventory.closure(present), "the inference server needs it")
-        required = self._required()
+        served, required = self._served(), self._required()
+        merely_required = required.keys() - self._seeds().keys()
         reasons = {**served, **required}
-        kept = sorted(reasons.keys() - set(self._useless(required)))
         modules = set(imported)
         captured = []
-        for name in kept:
+        for name in self._kept(served, required):
             installed = self._inventory[name]
-            used = name in required and name not in self._seeds() and not modules.isdisjoint(installed.modules)
+            used = name in merely_required and not modules.isdisjoint(installed.modules)
             reason = f"{reasons[name]}; the proof imported it" if used else reasons[name]
             one = installed.captured(reason, whole=name in self._whole)
             captured.append(replace(one, server=name in served))
@@ -154,7 +154,8 @@ class ClosureSearch:
 
     def stamp(self) -> str:
         """Identify environment and local code cheaply."""
-        installed = [self._inventory[d.name].stamp() for d in self.environment() if d.name in self._inventory]
+        kept = self._kept(self._served(), self._required())
+        installed = [self._inventory[name].stamp() for name in kept]
         left_out = [distribution.name for distribution in self.left_out()]
         whole = sorted(self._whole)
         parts = [platform.python_version(), __version__, installed, left_out, whole, self._needs.digest()]
@@ -166,6 +167,13 @@ class ClosureSearch:
 
     def _seeds(self) -> dict[str, str]:
         return {**self._needs.distributions, **dict.fromkeys(self._include, "--include")}
+
+    def _served(self) -> dict[str, str]:
+        present = dict.fromkeys((name for name in SERVER if name in self._inventory), "")
+        return dict.fromkeys(self._inventory.closure(present), "the inference server needs it")
+
+    def _kept(self, served: dict[str, str], required: dict[str, str]) -> list[str]:
+        return sorted({*served, *required} - {*self._useless(required)})
 
     def _required(self) -> dict[str, str]:
         return self._inventory.closure(self._seeds(), self._exclude, self._include)

@@ -75,6 +75,21 @@ def on_the_way(module: str, real: Real = Path) -> Iterator[Found]:
             namespace = name, locations
 
 
+def inside(module: str, real: Real = Path) -> list[str]:
+    """Return the modules in a namespace package, which itself has no file; none of anything else."""
+    spec = _find(module)
+    if spec is None or spec.has_location:
+        return []
+    return [name for location in _locations(module, spec) for name in _below(real(location), module)]
+
+
+def _below(directory: Path, package: str) -> Iterator[str]:
+    yield from (name for _, name, _ in pkgutil.iter_modules([str(directory)], f"{package}."))
+    for child in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if child.is_dir() and child.name.isidentifier() and not (child / "__init__.py").exists():
+            yield from _below(child, f"{package}.{child.name}")
+
+
 def _find(name: str) -> importlib.machinery.ModuleSpec | None:
     loaded = getattr(sys.modules.get(name), "__spec__", None)
     if isinstance(loaded, importlib.machinery.ModuleSpec):
