@@ -144,8 +144,8 @@ class LayerCache:
             return True
 
     def memos(self) -> list[Path]:
-        """Return the files of everything that :meth:`memo` keeps."""
-        return list(self._keys.glob("*.json"))
+        """Return what only saves work: what :meth:`memo` keeps, and unpacked wheels."""
+        return [*self._keys.glob("*.json"), *(self.directory / "wheels").glob("*/*")]
 
     def sign_in(self, history: str, path: Path) -> None:
         """Note that a history builds on this cache, so that its layers are not taken for garbage by another one."""

@@ -1,0 +1,129 @@
+"""Old versions leave the disk and the engine; what runs and what it rolls back to stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from notebook_bench import ENGINES, Lab, Notebook, need
+
+from jupyter_containeriter.engines.docker import docker_engine
+from jupyter_containeriter.image.build import stored_image
+from jupyter_containeriter.image.cache import LayerCache
+
+NewName = Callable[[str], str]
+
+
+# Equal content is one image for all labs, which share a cache: every test has a name of its own.
+
+
+def _iterate(notebook: Notebook, name: str, versions: range) -> None:
+    for version in versions:
+        notebook.ok(f"mean.version = {version}\nlive = %containerize mean --name {name} --sample rows")
+
+
+def _stored(lab: Lab, name: str) -> list[int]:
+    """Return the versions whose image is whole in the cache."""
+    cache = LayerCache(lab.cache)
+    rows = lab.rows(name)
+    return [row["version"] for row in rows if stored_image(row["image_digest"], row["image_reference"], cache)]
+
+
+@pytest.fixture
+def daemon() -> Iterator[Any]:
+    """Speak to Docker directly; what somebody else tagged there is removed."""
+    import docker
+
+    client = docker.APIClient(docker_engine().describe().endpoint, version="auto")
+    yield client
+    for summary in client.images(filters={"reference": "localhost/somebody-else/*"}):
+        for tag in summary["RepoTags"] or ():
+            client.remove_image(tag)
+    client.close()
+
+
+def _tags(daemon: Any, name: str) -> set[int]:
+    summaries = daemon.images(filters={"reference": f"localhost/containeriter/{name}"})
+    return {int(tag.rpartition(":")[2]) for summary in summaries for tag in summary["RepoTags"] or ()}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_old_versions_go_and_the_others_still_run(
+    request: pytest.FixtureRequest, lab: Lab, new_name: NewName, engine: str
+) -> None:
+    """After giving disk back the live version answers, two rollbacks work, and an older version says it is gone."""
+    name = new_name(f"old-{engine}")
+    notebook = lab.open(need(request, engine))
+    _iterate(notebook, name, range(1, 6))
+    told = notebook.ok("found = %containeriter gc --budget 0 --dry-run\nfound")
+    assert f"{name}:1" in told.html
+    assert _stored(lab, name) == [1, 2, 3, 4, 5]
+    notebook.ok("found = %containeriter gc --budget 0")
+    assert notebook.value("[label for label, _ in found.removed]") == [f"{name}:1", f"{name}:2"]
+    assert notebook.value("found.freed") > 0
+    assert _stored(lab, name) == [3, 4, 5]
+    assert notebook.value("live.predict(rows)") == [1.5, 4.0]
+    for version in (4, 3):
+        notebook.ok(f"live = %rollback {name}")
+        assert notebook.value("[live.version, live.predict(rows)]") == [version, [1.5, 4.0]]
+    refusal = notebook.run(f"%deploy {name}:1").refusal()
+    assert (refusal.kind, refusal.remedy) == ("NotFoundError", "Containerize the model again.")
+    assert [container.version for container in lab.containers(name)] == [3]
+    assert lab.statuses(name) == ["verified"] * 5
+
+
+@pytest.mark.engine
+def test_docker_s_list_shrinks_and_others_images_stay(
+    labs: Callable[[], Lab], new_name: NewName, docker_running: None, daemon: Any
+) -> None:
+    """Docker forgets removed versions; images of another history and of somebody else stay, and both still run."""
+    name, theirs = new_name("listed"), new_name("theirs")
+    mine, other = labs(), labs()
+    try:
+        notebook = mine.open("docker")
+        _iterate(notebook, name, range(1, 5))
+        _iterate(other.open("docker"), theirs, range(1, 5))
+        daemon.tag(f"localhost/containeriter/{name}:1", "localhost/somebody-else/model", "1")
+        before = _tags(daemon, theirs)
+        notebook.ok("%containeriter gc --budget 0")
+        assert _tags(daemon, name) == {2, 3, 4}
+        assert _tags(daemon, theirs) == before == {1, 2, 3, 4}
+        assert daemon.images("localhost/somebody-else/model")
+        assert _stored(other, theirs) == [1, 2, 3, 4]
+        assert [container.running for container in other.containers(theirs)] == [True]
+    finally:
+        for lab in (mine, other):
+            lab.close()
+
+
+def test_the_sandbox_s_layers_shrink(request: pytest.FixtureRequest, lab: Lab, new_name: NewName) -> None:
+    """Layers that only removed versions had are no longer unpacked; those of the live one are."""
+    name = new_name("unpacked")
+    notebook = lab.open(need(request, "sandbox"))
+    _iterate(notebook, name, range(1, 5))
+    unpacked = lab.data / "sandbox" / "layers"
+    gone = [layer.digest.removeprefix("sha256:") for layer in lab.image(name, 1).layers[-2:]]
+    assert all((unpacked / digest).exists() for digest in gone)
+    notebook.ok("%containeriter gc --budget 0")
+    left = {path.name for path in unpacked.iterdir()}
+    assert not left & set(gone)
+    assert {layer.digest.removeprefix("sha256:") for layer in lab.image(name, 4).layers} <= left
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_iteration_keeps_a_small_budget(
+    request: pytest.FixtureRequest, lab: Lab, new_name: NewName, engine: str
+) -> None:
+    """With a budget that is too small each iteration removes what it may, and is verified all the same."""
+    name = new_name(f"budget-{engine}")
+    notebook = lab.open(need(request, engine), CONTAINERITER_DISK_BUDGET="1b")
+    _iterate(notebook, name, range(1, 4))
+    assert _stored(lab, name) == [1, 2, 3]
+    # It was too small before, so the search waits until a good deal was added; a new kernel looks again.
+    notebook.close()
+    again = lab.open(engine, CONTAINERITER_DISK_BUDGET="1b")
+    shown = again.ok(f"mean.version = 4\nlive = %containerize mean --name {name} --sample rows\nlive")
+    assert "1 old version removed" in shown.html
+    assert _stored(lab, name) == [2, 3, 4]
+    assert again.value("live.predict(rows)") == [1.5, 4.0]
