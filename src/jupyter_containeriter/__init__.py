@@ -22,6 +22,7 @@ _VERBS = (
     "plot",
     "push",
     "rollback",
+    "sbom",
     "save",
     "undeploy",
 )
@@ -42,6 +43,7 @@ __all__ = [
     "push",
     "rollback",
     "save",
+    "sbom",
     "undeploy",
 ]
 
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
         push,
         rollback,
         save,
+        sbom,
         undeploy,
     )
     from jupyter_containeriter.errors import ContainerIterError

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.shipping import Pushed, Saved
+    from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
     from jupyter_containeriter.types import Finding
 
@@ -303,6 +304,27 @@ def save(reference: str, path: str | os.PathLike[str]) -> Saved:
     _check(reference=reference, path=path)
     title = f"Saving {reference} to {os.fspath(path)}"
     return watched(title, partial(session().save, reference, os.fspath(path)), phases=("save",))
+
+
+def sbom(reference: str, path: str | os.PathLike[str] = "") -> Bill:
+    """Write a software bill of materials of the image of ``NAME[:VERSION]``: CycloneDX 1.6, as JSON.
+
+    Parameters
+    ----------
+    reference
+        ``NAME:VERSION``, or ``NAME`` for its newest version.
+    path
+        The file to write; without it the returned object holds the document.
+
+    Raises
+    ------
+    NotFoundError
+        No such version, no image was built for it, or its image is no longer in the cache.
+    UsageError
+        The extra ``sbom`` is not installed, or the file cannot be written.
+    """
+    _check(reference=reference, path=path)
+    return session().sbom(reference, os.fspath(path))
 
 
 def gc(*, budget: str | None = None, dry_run: bool = False) -> Collected:

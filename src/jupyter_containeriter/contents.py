@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -16,6 +17,7 @@ from packaging.utils import canonicalize_name
 from jupyter_containeriter.errors import BuildError, NotFoundError
 from jupyter_containeriter.names import parse_reference
 from jupyter_containeriter.road import stored_document
+from jupyter_containeriter.settings import KERNEL_BASE
 from jupyter_containeriter.show.contents import contents_card, contents_text
 from jupyter_containeriter.show.shown import Shown
 from jupyter_containeriter.types import CONTAINER_ROOT, RUNNABLE, Image, Iteration, Layer
@@ -97,6 +99,8 @@ class ImageContents(Shown):
     @property
     def base(self) -> str:
         """What the image is built on."""
+        if self.iteration.base not in {"", KERNEL_BASE}:
+            return self.iteration.base
         return ", ".join(layer.comment for layer in self.image.layers if layer.role == "base")
 
     @cached_property
@@ -118,8 +122,8 @@ class ImageContents(Shown):
     @property
     def left_out(self) -> Mapping[str, Any]:
         """What was left out on purpose, as the snapshot tells it; empty where it does not."""
-        told = self.snapshot.get("left_out") or {}
-        return told if isinstance(told, Mapping) else {str(one): "" for one in told}
+        told: Mapping[str, Any] = self.snapshot.get("left_out") or {}
+        return told
 
     def below(self, directory: str) -> tuple[StoredFile, ...]:
         """Return the files below a directory of ``/opt/containeriter``."""
@@ -198,6 +202,22 @@ def _iteration(session: Session, name: str, version: int | None) -> Iteration:
     return iteration
 
 
+def read_files(image: Image, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of the files of an image whose path is wanted.
+
+    Raises
+    ------
+    BuildError
+        A layer cannot be read.
+    """
+    for layer in image.layers:
+        with _opened(layer) as archive:
+            for member in archive:
+                path = f"/{member.name}"
+                if member.isfile() and wanted(path) and (file := archive.extractfile(member)):
+                    yield path, file.read()
+
+
 # --- layers --------------------------------------------------------------------------------------------------------
 
 
@@ -209,19 +229,25 @@ def _read(layers: Iterable[Layer]) -> tuple[tuple[StoredFile, ...], dict[str, by
     files: list[StoredFile] = []
     records: dict[str, bytes] = {}
     for index, layer in enumerate(layers):
-        try:
-            with tarfile.open(layer.path) as archive:
-                for member in archive:
-                    if not member.isdir():
-                        files.append(StoredFile(f"/{member.name}", member.size, index))
-                    if member.name.endswith(".dist-info/RECORD") and (content := archive.extractfile(member)):
-                        records[member.name.removesuffix("/RECORD")] = content.read()
-        except (tarfile.TarError, OSError) as error:
-            raise BuildError(f"The layer {layer.comment} cannot be read: {error}.", _AGAIN) from error
+        with _opened(layer) as archive:
+            for member in archive:
+                if not member.isdir():
+                    files.append(StoredFile(f"/{member.name}", member.size, index))
+                if member.name.endswith(".dist-info/RECORD") and (content := archive.extractfile(member)):
+                    records[member.name.removesuffix("/RECORD")] = content.read()
     return tuple(files), records
 
 
-_AGAIN = "Containerize the model again: damaged layers are built anew."
+@contextmanager
+def _opened(layer: Layer) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(layer.path) as archive:
+            yield archive
+    except (tarfile.TarError, OSError) as error:
+        raise BuildError(
+            f"The layer {layer.comment} cannot be read: {error}.",
+            "Containerize the model again: damaged layers are built anew.",
+        ) from error
 
 
 def _packages(

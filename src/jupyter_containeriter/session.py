@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
     from jupyter_containeriter.shipping import Pushed, Saved
+    from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
 
 
@@ -308,6 +309,12 @@ class Session:
         from jupyter_containeriter.shipping import save
 
         return save(self, reference, path, progress or Silent())
+
+    def sbom(self, reference: str, path: str = "") -> Bill:
+        """Write a bill of materials; see :func:`jupyter_containeriter.bill.bill_of_materials`."""
+        from jupyter_containeriter.bill import bill_of_materials
+
+        return bill_of_materials(self, reference, path)
 
     def gc(self, budget: int | None = None, *, dry_run: bool = False) -> Collected:
         """Give disk back; see :meth:`jupyter_containeriter.garbage.GarbageCollector.collect`."""

@@ -79,6 +79,17 @@ def _save_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="an archive (….tar), or a directory (…/) for an OCI image layout")
 
 
+def _sbom(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.sbom(arguments.reference, arguments.path)
+
+
+def _sbom_arguments(parser: argparse.ArgumentParser) -> None:
+    _reference(parser)
+    parser.add_argument("path", metavar="PATH", nargs="?", default="", help="the file to write")
+
+
 def _gc(arguments: argparse.Namespace) -> Shown:
     from jupyter_containeriter import api
 
@@ -94,6 +105,7 @@ VERBS = (
     Verb("inspect", "show what the image of a version contains, and why", _inspect, _reference),
     Verb("push", "send the image of a version to a registry", _push, _push_arguments),
     Verb("save", "write the image of a version to a file", _save, _save_arguments),
+    Verb("sbom", "write a bill of materials (CycloneDX) of a version", _sbom, _sbom_arguments),
     Verb("gc", "give disk back: remove old versions, oldest first", _gc, _gc_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),
