@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint engines bench sizes clean
+.PHONY: help demo test lint engines sweep bench sizes clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-test ## style, types and architecture only
 
 engines: $(VENV)/.installed-test ## how images are loaded by other Docker and Podman releases (Linux, root)
 	@tests/engines/run.sh
+
+sweep: $(VENV)/.installed-test ## every estimator of scikit-learn to a verified container, on the sandbox engine
+	@$(BIN)/python tests/sweep
 
 bench: $(VENV)/.installed-demo ## the next iteration, against docker build and docker run by hand
 	@$(BIN)/python benchmarks/next_iteration.py
