@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import copyreg
 import io
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import chain, islice
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from itertools import islice
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import cloudpickle
+
+from jupyter_containeriter.capture.sizes import ATOMS, array_bytes, estimate, is_bulk, table_bytes
 
 #: Objects looked at, at most: a walk must cost little beside the pickling.
 MOST_OBJECTS = 100_000
@@ -28,11 +29,6 @@ _MANY = 1000
 NOTED_BYTES = 100_000
 #: Texts that are shorter hold no secret worth the name.
 _SHORTEST_TEXT = 6
-_SAMPLE = 20
-
-_ATOMS = frozenset({int, float, bool, complex, type(None), type(...), type(NotImplemented), BuiltinFunctionType, slice})
-_BULK = _ATOMS | {str, bytes}
-_ROWS = frozenset({list, tuple, set, frozenset})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ class _Kind:
 
     def __init__(self, kind: type) -> None:
         self.type = kind
-        self.atom = kind in _ATOMS or issubclass(kind, (ModuleType, io.IOBase))
+        self.atom = kind in ATOMS or issubclass(kind, (ModuleType, io.IOBase))
         self.table = hasattr(kind, "columns") and (
             hasattr(kind, "__dataframe__") or hasattr(kind, "__arrow_c_stream__")
         )
@@ -175,7 +171,7 @@ class _Walk:
 
     def _meet_all(self, named: Iterable[tuple[str, Any]], before: Place, form: str, *, on_code: bool) -> None:
         for name, value in named:
-            if type(value) not in _ATOMS:
+            if type(value) not in ATOMS:
                 self._meet(value, name, Place(form.format(name), before), on_code=on_code)
 
     # --- kinds -------------------------------------------------------------------------------------------------------
@@ -185,7 +181,7 @@ class _Walk:
         if kind.atom:
             return
         if kind.table:
-            self.found.data.append(Data(place, type(value).__name__, _table_bytes(value), on_code))
+            self.found.data.append(Data(place, type(value).__name__, table_bytes(value), on_code))
         elif kind.array or isinstance(value, (bytes, bytearray)):
             self._look_at_array(value, place, on_code)
         elif kind.code:
@@ -203,7 +199,7 @@ class _Walk:
             # Boosted trees keep their estimators in one.
             self._queue.append((array.tolist(), place, on_code))
         else:
-            self._weigh(array, place, _array_bytes(array), on_code)
+            self._weigh(array, place, array_bytes(array), on_code)
 
     def _weigh(self, value: Any, place: Place, size: int, on_code: bool) -> None:
         if on_code and size >= NOTED_BYTES:
@@ -213,8 +209,8 @@ class _Walk:
         """Look at the items of a container; of a large one only at those that may hold more."""
         items = value.values() if kind.mapping else value
         if len(value) > _MANY:
-            self._weigh(value, place, _estimate(value), on_code)
-            if _is_bulk(items):
+            self._weigh(value, place, estimate(value), on_code)
+            if is_bulk(items):
                 return
             room = MOST_OBJECTS - len(self._seen)
             self.found.complete &= len(value) <= room
@@ -223,7 +219,7 @@ class _Walk:
         else:
             named = ((key, item) for key, item in (value.items() if kind.mapping else enumerate(items)))
         for name, item in named:
-            if type(item) not in _ATOMS:
+            if type(item) not in ATOMS:
                 label = name if isinstance(name, str) else ""
                 self._meet(item, label, Place(f"[{_short(name)}]", place), on_code=on_code)
 
@@ -233,7 +229,7 @@ class _Walk:
             if isinstance(state, dict):
                 # The attributes of an object are its own affair: arrays in there are the model.
                 self._meet_all(state.items(), place, ".{}", on_code=False)
-            elif type(state) not in _ATOMS:
+            elif type(state) not in ATOMS:
                 self._meet(state, "", place, on_code=False)
 
     def _states(self, value: Any, kind: _Kind) -> Iterator[Any]:
@@ -301,49 +297,6 @@ def _pickled_state(value: Any) -> Iterator[Any]:
         state = rest[0] if rest else None
         yield from arguments
         yield from state if isinstance(state, tuple) and len(state) == 2 else (state,)
-
-
-# --- sizes -----------------------------------------------------------------------------------------------------------
-
-
-def _table_bytes(table: Any) -> int:
-    """Return the size of a table; columns of Python objects are estimated from the first rows."""
-    try:
-        if hasattr(table, "memory_usage"):  # pandas
-            head = table.head(_SAMPLE)
-            deep, flat = (int(head.memory_usage(deep=deep).sum()) for deep in (True, False))
-            return int(table.memory_usage().sum()) + (deep - flat) * len(table) // max(len(head), 1)
-        size = table.estimated_size() if hasattr(table, "estimated_size") else table.nbytes  # Polars, Arrow
-        return int(size)
-    except Exception:  # noqa: BLE001 (a table that cannot tell its size is still a table)
-        return sys.getsizeof(table)
-
-
-def _array_bytes(array: Any) -> int:
-    if isinstance(array, (bytes, bytearray)):
-        return len(array)
-    try:
-        return int(array.nbytes)
-    except Exception:  # noqa: BLE001 (a library's own property may raise anything)
-        return 0
-
-
-def _estimate(value: Any, depth: int = 3) -> int:
-    """Estimate the size of a container from its first items."""
-    size = max(sys.getsizeof(value), _array_bytes(value) if hasattr(type(value), "nbytes") else 0)
-    if depth and isinstance(value, (dict, list, tuple, set, frozenset)):
-        for items in (value.keys(), value.values()) if isinstance(value, dict) else (value,):
-            sample = list(islice(items, _SAMPLE))
-            size += sum(_estimate(item, depth - 1) for item in sample) * len(items) // max(len(sample), 1)
-    return size
-
-
-def _is_bulk(items: Iterable[Any]) -> bool:
-    """Whether items are numbers and texts only, or rows of these."""
-    kinds = set(map(type, items))
-    if kinds <= _ROWS:
-        kinds = set(map(type, chain.from_iterable(items)))
-    return kinds <= _BULK
 
 
 def _content(cell: Any) -> Any:
