@@ -53,12 +53,16 @@ def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:
     kind = array.dtype.kind
     if kind == "O":
         return object_data(array.tolist(), where)
+    if kind in "Mm":
+        array = array.astype(
+            array.dtype.newbyteorder("=")
+        )  # numpy reads foreign bytes of dates as if they were its own
     if kind == "M":
         missing = np.isnat(array)
         texts = np.datetime_as_string(array).tolist()
         return [None if gone else text for text, gone in zip(texts, missing.tolist(), strict=True)], {}
     if kind == "m":
-        counts = array.astype(array.dtype.newbyteorder("=")).view(np.int64).tolist()
+        counts = array.view(np.int64).tolist()
         return [None if count == _NAT else count for count in counts], {}
     data = array.tolist()
     if kind == "S":
@@ -85,7 +89,8 @@ def from_data(name: str, data: list[Any], column: Column, parameters: dict[str, 
     if dtype.kind == "c":
         return np.array(_read_each(name, values, complex, "complex numbers such as 1+2j"), dtype=dtype)
     if dtype.kind == "m":
-        return np.array([_NAT if count is None else count for count in values], dtype=np.int64).view(dtype)
+        counts = np.array([_NAT if count is None else count for count in values], dtype=np.int64)
+        return counts.view(dtype.newbyteorder("=")).astype(dtype)
     if dtype.kind == "M":
         return _dates(name, values, dtype)
     return np.array(values, dtype=dtype)

@@ -56,9 +56,14 @@ def describe_column(values: Any, where: str) -> Column:
         return describe_dtype(values.dtype, where)
     family = _family(values.dtype, where)
     column = {"dtype": str(values.dtype), "family": family, **_FAMILIES[family].describe(_series(values), where)}
-    if decode_column(where, [], column, {}).dtype != values.dtype:
+    if not _same_dtype(decode_column(where, [], column, {}).dtype, values.dtype):
         raise WireError(f"{where}: cannot carry the dtype {values.dtype!r}: its name {values.dtype} does not tell it")
     return column
+
+
+def _same_dtype(decoded: Any, dtype: Any) -> bool:
+    """Tell whether two dtypes are one; strings may be stored in whatever way the process has."""
+    return bool(decoded == dtype) or (isinstance(dtype, pd.StringDtype) and str(decoded) == str(dtype))
 
 
 def encode_column(values: Any, where: str) -> Data:
