@@ -268,7 +268,8 @@ def test_the_sides_of_a_comparison_have_names() -> None:
 
 def test_tensors_of_other_libraries_are_compared_as_arrays_and_are_no_numpy_arrays() -> None:
     """Tensors of torch differ by their values, their dtypes and their library."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     tensor = torch.tensor([1.0, 2.0], dtype=torch.bfloat16)
     assert compare(tensor, tensor.clone()).parity == "exact"
     assert compare(tensor, tensor + 1).differences[0] == "row 0: notebook 1.0, container 2.0"

@@ -35,8 +35,9 @@ def _decode(tensors: dict[str, Tensor], schema: dict[str, Any], _prefix: str) ->
         torch = import_module("torch")
         return torch.from_numpy(array).to(getattr(torch, schema["of"]))
     jax = import_module("jax")
-    # Without this a kernel that never asked for 64 bits would halve them.
-    with jax.enable_x64(True):
+    # Without this a process that never asked for 64 bits would halve them. Older releases of JAX have it elsewhere.
+    wide = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
+    with wide(True):
         return jax.numpy.asarray(array, dtype=schema["of"])
 
 

@@ -7,9 +7,11 @@ import math
 from decimal import Decimal
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 
 from jupyter_containeriter.serving import wire
@@ -153,7 +155,6 @@ def test_made_up_places_of_entries_are_refused(part: str, data: list[int], words
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "uint8", "bool", "complex64"])
 def test_torch_tensors_round_trip(dtype: str) -> None:
     """A tensor comes back with its dtype and shape."""
-    torch = pytest.importorskip("torch")
     for value in (
         torch.tensor([[0, 1.5], [2, 3]]).to(getattr(torch, dtype)),
         torch.tensor(2).to(getattr(torch, dtype)),
@@ -165,7 +166,6 @@ def test_torch_tensors_round_trip(dtype: str) -> None:
 
 def test_gradients_stay_behind() -> None:
     """A tensor that tracks gradients, or a parameter, comes back as its values alone."""
-    torch = pytest.importorskip("torch")
     for value in (torch.ones(2, requires_grad=True) * 2, torch.nn.Parameter(torch.ones(2))):
         back = round_trip(value)
         assert type(back) is torch.Tensor
@@ -175,7 +175,6 @@ def test_gradients_stay_behind() -> None:
 
 def test_torch_tensors_of_another_dtype_are_refused() -> None:
     """bfloat16 is not taken for the floats it is carried as."""
-    torch = pytest.importorskip("torch")
     schema = wire.infer_schema(torch.ones(2, dtype=torch.bfloat16))
     with pytest.raises(wire.WireError, match="expected dtype bfloat16, got float32"):
         wire.encode(torch.ones(2), schema)
@@ -186,7 +185,6 @@ def test_torch_tensors_of_another_dtype_are_refused() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int32", "uint8", "bool", "complex64"])
 def test_jax_arrays_round_trip(dtype: str) -> None:
     """A JAX array comes back with its dtype and shape."""
-    jax = pytest.importorskip("jax")
     value = jax.numpy.asarray([[0, 1.5], [2, 3]]).astype(dtype)
     back = round_trip(value)
     assert (type(back), back.dtype, back.shape) == (type(value), value.dtype, value.shape)
@@ -195,7 +193,6 @@ def test_jax_arrays_round_trip(dtype: str) -> None:
 
 def test_jax_arrays_keep_their_64_bits() -> None:
     """Sixty-four bits come back whether the process that reads them asked for such or not."""
-    jax = pytest.importorskip("jax")
     with jax.enable_x64(True):
         value = jax.numpy.asarray([0.1, 2**40], dtype="float64")
     back = round_trip(value)
@@ -205,7 +202,6 @@ def test_jax_arrays_keep_their_64_bits() -> None:
 
 def test_arrays_of_libraries_are_carried_within_others() -> None:
     """Tensors and sparse matrices in dicts, lists and tuples go as what they are."""
-    torch = pytest.importorskip("torch")
     back = round_trip({"logits": torch.ones(1, 2), "states": (torch.zeros(1), [sparse.eye_array(2).tocsr()])})
     assert torch.equal(back["logits"], torch.ones(1, 2))
     assert_same(back["states"][1], [sparse.eye_array(2).tocsr()])
