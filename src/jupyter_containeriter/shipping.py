@@ -6,6 +6,7 @@ No engine takes part, so the digest is the same everywhere: here, in the registr
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 #: Layers that travel at the same time: one connection alone seldom fills a line.
 _PARALLEL = 3
+
+#: Blobs of a registry whose place is remembered beside those of the last push.
+_REMEMBERED = 1000
 
 #: What a container needs to run as hardened as ours do; Docker and Podman know all of it.
 _HARDENED = (
@@ -144,9 +148,10 @@ class Saved(_Answer):
     def commands(self) -> tuple[str, ...]:
         """What to type where it shall run."""
         if self.path.is_dir():
-            layout = f"oci:{self.path}:{self.version}"
+            layout = shlex.quote(f"oci:{self.path}:{self.version}")
             return (f"podman run --rm {_HARDENED} {layout}", f"skopeo copy {layout} docker://REGISTRY/{self.name}")
-        return (f"docker load -i {self.path}", f"podman load -i {self.path}")
+        file = shlex.quote(str(self.path))
+        return (f"docker load -i {file}", f"podman load -i {file}")
 
     def html(self) -> str:
         """Return the card."""
@@ -316,7 +321,8 @@ class _KnownPlaces:
     def add(self, registry: str, repository: str, digests: Sequence[str]) -> None:
         """Note where blobs are now."""
         document = self._read()
-        document[registry] = {**self.of(registry), **dict.fromkeys(digests, repository)}
+        old = {digest: place for digest, place in self.of(registry).items() if digest not in digests}
+        document[registry] = {**dict(list(old.items())[-_REMEMBERED:]), **dict.fromkeys(digests, repository)}
         temporary = self._path.with_name(f".{self._path.name}.{threading.get_native_id()}")
         try:
             temporary.write_text(json.dumps(document))

@@ -182,7 +182,8 @@ class Registry:
         response = self._exchange.request(
             "PUT", path, _push(repository), headers={"Content-Type": media_type}, body=content
         )
-        self._exchange.expect(response, (201,), f"{self.host}/{repository}:{reference}")
+        # The specification says 201; some registries say the others.
+        self._exchange.expect(response, (201, 200, 202), f"{self.host}/{repository}:{reference}")
         discard(response)
         digest = _sha256(content)
         if response.headers.get("Docker-Content-Digest", digest) != digest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,17 +34,25 @@ def find_credentials(host: str) -> Credentials | None:
         A file cannot be read, or a credential helper fails.
     """
     from docker import auth
-    from docker.errors import DockerException
+    from docker.errors import DockerException, InvalidConfigFile
 
     for path in _files():
         try:
             # None lets docker-py look where Docker itself does.
-            found = auth.load_config(path and str(path)).resolve_authconfig(host)
-        except (DockerException, ValueError, TypeError, AttributeError) as error:
-            # Its words may quote what a helper wrote, so they stay out of the message.
+            with warnings.catch_warnings():
+                # docker-py warns of a helper that is not installed, and fails then: that is said below.
+                warnings.simplefilter("ignore")
+                found = auth.load_config(path and str(path)).resolve_authconfig(host)
+        except (InvalidConfigFile, ValueError, TypeError, AttributeError) as error:
             raise RegistryError(
                 f"The credentials for {host} cannot be read from {path or 'the configuration of Docker'}.",
                 f"Log in again: docker login {host}",
+            ) from error
+        except DockerException as error:
+            # What the helper wrote may be a secret, so it stays out of the message.
+            raise RegistryError(
+                f"The credential helper that Docker's config.json names for {host} fails.",
+                f"Install or repair it, or remove it there (credsStore, credHelpers) and log in: docker login {host}",
             ) from error
         if credentials := _credentials(found or {}):
             return credentials

@@ -21,6 +21,9 @@ from jupyter_containeriter.image.registry.transport import PAUSES
 _BLOCK = 1024 * 1024
 _BINARY = "application/octet-stream"
 
+#: The specification says 202; some registries say the others.
+_TAKEN = (202, 201, 204)
+
 #: Hears how many bytes of a blob have been sent so far. What it raises ends the upload.
 Sent = Callable[[int], None]
 
@@ -101,7 +104,7 @@ class BlobUpload:
         if response.status == 404:
             discard(response)
             return None
-        self._exchange.expect(response, (204,), self._wanted)
+        self._exchange.expect(response, _TAKEN, self._wanted)
         discard(response)
         received = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
         if not received or received[1] == "0":
@@ -119,7 +122,7 @@ class BlobUpload:
             }
             body = self._content(place.offset)
             response = self._exchange.request("PATCH", url, self._scope, headers=headers, body=body)
-            self._expect(response, (202,))
+            self._expect(response, _TAKEN)
             url = self._location(response)
         separator = "&" if urllib.parse.urlsplit(url).query else "?"
         url = f"{url}{separator}{urllib.parse.urlencode({'digest': self._digest})}"

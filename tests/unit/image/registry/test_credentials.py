@@ -84,9 +84,17 @@ def test_a_helper_that_fails_is_told_without_its_words(tmp_path: Path, monkeypat
     """What a helper prints may be a secret."""
     _helper(tmp_path, monkeypatch, "echo sesame; exit 1")
     _write(tmp_path / "DOCKER_CONFIG/config.json", {"credsStore": "test"})
-    with pytest.raises(RegistryError, match="cannot be read") as caught:
+    with pytest.raises(RegistryError, match=r"helper .* fails") as caught:
         find_credentials(_HOST)
     assert "sesame" not in str(caught.value)
+
+
+def test_a_helper_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    """A configuration copied from another machine may name one."""
+    _write(tmp_path / "DOCKER_CONFIG/config.json", {"credsStore": "of-another-machine"})
+    with pytest.raises(RegistryError, match=r"helper .* fails") as caught:
+        find_credentials(_HOST)
+    assert "Install" in caught.value.remedy
 
 
 @pytest.mark.parametrize("auth", ["no base64", "bm9jb2xvbg==", 5])
