@@ -17,6 +17,7 @@ from base_bench import PYTHON, debian, push, push_index, tar_of
 from notebook_bench import ENGINES, Lab, Notebook, missing, need
 from registry_bench import RealRegistry, start_registry
 
+from jupyter_containeriter.image.registry import Registry
 from jupyter_containeriter.image.validate import validate
 from jupyter_containeriter.types import Image
 
@@ -87,6 +88,16 @@ def test_the_image_is_valid_and_starts_the_base_s_python(story: Story) -> None:
     assert config["Entrypoint"][0] == f"/usr/bin/python{PYTHON}"
     assert "BASE_SAYS=hello" in config["Env"]
     assert config["User"] == "65532:65532"
+
+
+def test_what_stands_on_another_base_can_be_pushed(story: Story, registry: RealRegistry) -> None:
+    """The layers of the base go along as they are in the image, so that the digest stays."""
+    lab, notebook, name = story
+    notebook.ok(f"pushed = %containeriter push {name}:1 {registry.host}/team/based")
+    image = lab.image(name, 1)
+    client = Registry(registry.host)
+    assert client.manifest("team/based", "1").digest == image.digest
+    assert all(client.has_blob("team/based", layer.digest) for layer in image.layers)
 
 
 def test_the_next_iteration_fetches_nothing(story: Story, registry: RealRegistry) -> None:
