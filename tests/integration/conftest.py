@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from interpreter_bench import MAKES, PERSON, Environment
 from notebook_bench import Lab, missing
 
 from jupyter_containeriter.bubblewrap import namespaces_work
@@ -50,6 +51,23 @@ def new_name() -> Iterator[Callable[[str], str]]:
     yield lambda word: f"{word}-{mark}"
     with suppress(EngineUnreachableError):
         _forget_images(mark)
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Environment]]:
+    """Return a function that makes environments, each of them once, with kernels that Jupyter knows."""
+    jupyter = tmp_path_factory.mktemp("jupyter")
+    made: dict[str, Environment] = {}
+
+    def make(name: str) -> Environment:
+        if name not in made:
+            made[name] = MAKES[name](tmp_path_factory.mktemp(f"{PERSON}-"))
+            made[name].install_kernel(jupyter)
+        return made[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(jupyter))
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -140,9 +140,9 @@ class Cell:
 class Notebook:
     """A notebook with a kernel of its own, executed by nbclient cell by cell."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str], kernel: str) -> None:
         self._notebook = nbformat.v4.new_notebook()
-        self._client = NotebookClient(self._notebook, allow_errors=True, timeout=None, kernel_name="python3")
+        self._client = NotebookClient(self._notebook, allow_errors=True, timeout=None, kernel_name=kernel)
         # An event loop in a thread: a test can look and act while a cell runs.
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
@@ -243,9 +243,9 @@ class Lab:
         }
         return {**inherited, **own, **more}
 
-    def open(self, engine: str = "sandbox", **environment: str) -> Notebook:
+    def open(self, engine: str = "sandbox", *, kernel: str = "python3", **environment: str) -> Notebook:
         """Open a notebook with the extension loaded."""
-        notebook = Notebook(self.directory, self.environment(engine, **environment))
+        notebook = Notebook(self.directory, self.environment(engine, **environment), kernel)
         self._notebooks.append(notebook)
         notebook.ok("%load_ext jupyter_containeriter\n" + MODELS)
         return notebook

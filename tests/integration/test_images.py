@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from leaks import leaks
 from notebook_bench import Desk, Lab, missing, open_desk
 
 from jupyter_containeriter.engines.docker import docker_engine
@@ -186,37 +186,6 @@ def test_image_knows_nothing_of_this_machine(built: tuple[Lab, Image], tmp_path:
         needles.append(socket.gethostname())
     assert list(leaks(archive, [b"local_scaling"])), "the search finds nothing at all"
     assert list(leaks(archive, [needle.encode() for needle in needles])) == []
-
-
-def leaks(archive: Path, needles: list[bytes]) -> Iterator[str]:
-    """Yield what holds one of the needles, down to the files in the layers."""
-    with tarfile.open(archive) as outer:
-        for blob in outer:
-            file = outer.extractfile(blob)
-            if file is None:
-                continue
-            try:
-                with tarfile.open(fileobj=file) as layer:
-                    yield from leaks_in_layer(layer, needles)
-            except tarfile.ReadError:
-                file.seek(0)
-                yield from found(blob.name, file.read(), needles)
-
-
-def leaks_in_layer(layer: tarfile.TarFile, needles: list[bytes]) -> Iterator[str]:
-    """Yield what holds one of the needles in a layer."""
-    for member in layer:
-        content = layer.extractfile(member) if member.isfile() else None
-        texts = f"{member.name} {member.linkname} {member.uname} {member.gname} {member.pax_headers}"
-        yield from found(f"name of {member.name}", texts.encode(), needles)
-        yield from found(member.name, content.read() if content else b"", needles)
-
-
-def found(place: str, content: bytes, needles: list[bytes]) -> Iterator[str]:
-    """Yield the needles in some content."""
-    for needle in needles:
-        if needle in content:
-            yield f"{needle.decode()} in {place}"
 
 
 # --- other tools ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jupyter_containeriter.bubblewrap import NAMESPACES, bwrap
+from jupyter_containeriter.conda import data_directories
 from jupyter_containeriter.types import Distribution
 
 #: Where systems keep shared libraries.
@@ -36,7 +37,7 @@ def confined(command: Sequence[str], room: Path, readable: Sequence[Path], shown
         Paths of the files in ``room/system``.
     """
     libraries = [path for path in _library_directories() if path.is_dir()]
-    tools = [Path(command[0]), Path("/etc/ld.so.cache"), *_time_zones()]
+    tools = [Path(command[0]), Path("/etc/ld.so.cache"), *_time_zones(), *data_directories(Path(sys.base_prefix))]
     places = [
         *("--tmpfs", "/tmp", "--proc", "/proc"),  # noqa: S108 (the process's own)
         # GPUs are devices; only shared memory holds what belongs to a person.

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_containeriter import accounts
+from jupyter_containeriter import accounts, conda
 from jupyter_containeriter.capture.confinement import below, confined, site_directory, stores
 from jupyter_containeriter.errors import CaptureError
 from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
 from jupyter_containeriter.types import Distribution
 
-#: Variables that reach the clean process; the container sees none of the notebook's either.
+#: Variables that reach the clean process, besides conda's; the container sees none of the notebook's either.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 _SECONDS = 600
 
@@ -213,7 +213,8 @@ def _command(directory: Path) -> list[str]:
 
 
 def _run(command: list[str], directory: Path, variables: Mapping[str, str]) -> str:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    passed_on = (*_PASSED_ON, *conda.variables(Path(sys.base_prefix), os.environ))
+    environment = {name: os.environ[name] for name in passed_on if name in os.environ}
     try:
         finished = subprocess.run(
             command,

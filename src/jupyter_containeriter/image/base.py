@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_containeriter import accounts
+from jupyter_containeriter import accounts, conda
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import elf
 from jupyter_containeriter.image.cache import LayerCache
@@ -23,7 +23,7 @@ from jupyter_containeriter.image.libraries import Places, library_members, linke
 from jupyter_containeriter.image.members import LayerSpec, Member
 from jupyter_containeriter.image.neutral import PREFIX, neutral
 from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
-from jupyter_containeriter.types import CONTAINER_ROOT, Layer
+from jupyter_containeriter.types import Layer
 
 #: And what else is beside it: packages, byte code, what an administrator lets interpreters start with.
 _LEFT_OUT = LEFT_OUT | {"site-packages", "dist-packages", "__pycache__", "sitecustomize.py", "usercustomize.py"}
@@ -83,7 +83,7 @@ class Base:
     libraries: frozenset[str]
     interpreter: str
     architecture: str
-    system_libraries: str = f"{CONTAINER_ROOT}/lib"
+    system_libraries: str = f"{PREFIX}/lib"
     variant: str = ""
     environment: tuple[str, ...] = ()
     target: Target | None = None
@@ -113,7 +113,9 @@ def kernel_base(cache: LayerCache) -> Base:
     own_linker = (_binary(str(linker), linker),) if linker else ()
     comment = f"CPython {platform.python_version()}"
     layer = cache.layer(LayerSpec("base", comment, (*members, *libraries, *own_linker), compile_python=True))
-    variables = (f"PATH={PREFIX}/bin", f"LD_LIBRARY_PATH={PREFIX}/lib:{CONTAINER_ROOT}/lib")
+    activated = conda.variables(Path(sys.base_prefix), os.environ)
+    own = {"PATH": "bin", "LD_LIBRARY_PATH": "lib"}
+    variables = tuple(f"{name}={Path(PREFIX, path)}" for name, path in {**activated, **own}.items())
     return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system, environment=variables)
 
 

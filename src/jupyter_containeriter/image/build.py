@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter import conda
 from jupyter_containeriter.accounts import USER_ID
 from jupyter_containeriter.image.base import Base, kernel_search
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked
 from jupyter_containeriter.image.members import LayerSpec, Member
 from jupyter_containeriter.image.metadata import comparable_record, is_of_one_installation, is_record
-from jupyter_containeriter.image.neutral import neutral
+from jupyter_containeriter.image.neutral import PREFIX, neutral
 from jupyter_containeriter.types import CONTAINER_ROOT, Distribution, Image, Layer, Snapshot
 
 #: A distribution of at least this size gets a layer of its own: a change of a small one never resends a big one, and
@@ -136,8 +139,22 @@ def _libraries(snapshot: Snapshot, base: Base, cache: LayerCache) -> list[Member
     files = [*(file for distribution in snapshot.environment for file in distribution.files), *snapshot.code]
     binaries = [path for name, path in files if name.endswith(".so") or ".so." in name]
     found = linked(binaries, base.libraries, kernel_search(), cache)
-    places = Places(base.system_libraries, f"{CONTAINER_ROOT}/lib")
-    return library_members(found, places, neutral(), bundled={path.name for path in binaries})
+    places = Places(base.system_libraries, f"{PREFIX}/lib")
+    libraries = library_members(found, places, neutral(), bundled={path.name for path in binaries})
+    return [*libraries, *_conda_data(found.values(), cache)]
+
+
+def _conda_data(libraries: Iterable[Path], cache: LayerCache) -> Iterator[Member]:
+    """Yield the data of the conda packages that these libraries are of, where the image's ``sys.prefix`` has them."""
+    prefix = Path(sys.base_prefix)
+    records = prefix / "conda-meta"
+    if records.is_dir():
+        files = sorted({path.resolve() for path in libraries})
+        stated = json.dumps([str(records), records.stat().st_mtime_ns, [str(path) for path in files]])
+        key = f"conda-{hashlib.sha256(stated.encode()).hexdigest()}"
+        found = cache.memo(key, lambda: {name: str(path) for name, path in conda.data_files(prefix, files).items()})
+        for name, path in found.items():
+            yield Member(f"{PREFIX}/{name}".lstrip("/"), Path(path), replace=neutral())
 
 
 def _own_specs(snapshot: Snapshot) -> Iterator[LayerSpec]:

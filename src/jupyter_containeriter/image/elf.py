@@ -188,6 +188,16 @@ def _expand(values: Iterable[str], origin: Path) -> tuple[Path, ...]:
     return tuple(Path(e.replace("$ORIGIN", str(origin)).replace("${ORIGIN}", str(origin))) for e in entries)
 
 
+def in_system_directory(path: Path) -> bool:
+    """Whether a library lies where the dynamic linker looks by itself, in its cache or its default directories."""
+    return path.parent in _system_directories()
+
+
+@functools.cache
+def _system_directories() -> frozenset[Path]:
+    return frozenset({*_DEFAULT_DIRECTORIES, *(path.parent for path in _linker_cache().values())})
+
+
 @functools.cache
 def _linker_cache() -> dict[str, Path]:
     """Return what ``ldconfig -p`` lists for this machine's own architecture (its first entry of a name wins)."""

@@ -31,7 +31,7 @@ class Places:
 
     def of(self, name: str, path: Path, bundled: Collection[str]) -> str:
         """Return the directory of a library. One whose name a package bundles must not hide that package's own."""
-        return self.system if name in bundled or path == elf.find_system_library(name) else self.other
+        return self.system if name in bundled or elf.in_system_directory(path) else self.other
 
 
 def linked(
