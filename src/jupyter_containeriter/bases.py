@@ -69,7 +69,7 @@ class Bases:
         if base.target is None:
             return snapshot
         _insist_on_portable_code(snapshot, base.target)
-        wheels = fetch_wheels(snapshot.environment, base.target, self._cache.directory / "wheels", progress)
+        wheels = fetch_wheels(snapshot.environment, base.target, self._cache.wheels, progress)
         environment = tuple(counterpart(d, wheels[d.name]) if d.name in wheels else d for d in snapshot.environment)
         if missed := lacking(environment, base, self._cache):
             progress.note(f"{base.name.partition('@')[0]} lacks {', '.join(missed)}: the model may need it there.")

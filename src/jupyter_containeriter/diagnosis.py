@@ -33,7 +33,7 @@ def examine(settings: ContainerIter) -> list[Finding]:
     state = settings.data_path / "sandbox"
     return [
         _python(),
-        _platform(),
+        _platform(settings),
         *_engines(settings, state),
         _namespaces(),
         *_directories(settings),
@@ -52,11 +52,14 @@ def _python() -> Finding:
     return Finding("Python", "error", f"The kernel runs {name}.", "Use a CPython kernel.")
 
 
-def _platform() -> Finding:
+def _platform(settings: ContainerIter) -> Finding:
     message = f"{platform.system()} {platform.machine()}, {platform.libc_ver()[0] or 'other libc'}"
     if sys.platform.startswith("linux"):
         return Finding("Platform", "ok", message)
-    return Finding("Platform", "error", message, "Run the kernel on Linux, for example in a container or a VM.")
+    told = f"{message}; images are built on {settings.base}"
+    if _version("uv"):
+        return Finding("Platform", "ok", told)
+    return Finding("Platform", "error", f"{told}, which needs uv", 'pip install "jupyter_containeriter[registry]"')
 
 
 def _engines(settings: ContainerIter, state: Path) -> Iterator[Finding]:

@@ -145,7 +145,12 @@ class LayerCache:
 
     def memos(self) -> list[Path]:
         """Return what only saves work: what :meth:`memo` keeps, and unpacked wheels."""
-        return [*self._keys.glob("*.json"), *(self.directory / "wheels").glob("*/*")]
+        return [*self._keys.glob("*.json"), *self.wheels.glob("*/*")]
+
+    @property
+    def wheels(self) -> Path:
+        """Directory of unpacked wheels: one directory for each platform, in it one for each wheel."""
+        return self.directory / "wheels"
 
     def sign_in(self, history: str, path: Path) -> None:
         """Note that a history builds on this cache, so that its layers are not taken for garbage by another one."""

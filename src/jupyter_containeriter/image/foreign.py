@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import io
 import json
+import re
 import tarfile
 import tempfile
 import zlib
@@ -16,6 +19,7 @@ from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.cache import LayerCache, cache_error
 
 _CHUNK = 1024 * 1024
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -45,13 +49,12 @@ def archived_layers(archive: Iterable[bytes], cache: LayerCache) -> str:
             with tarfile.open(fileobj=file) as tar:
                 (image,) = json.loads(_member(tar, "manifest.json").read())
                 config = _member(tar, image["Config"]).read()
-                diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-                for name, diff_id in zip(image["Layers"], diff_ids, strict=True):
+                for name, diff_id in zip(image["Layers"], diff_ids(config), strict=True):
                     if not cache.blob(diff_id).exists():
                         cache.keep(diff_id, _unpacked(cast("io.BufferedReader", _member(tar, name))))
         except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
             raise BuildError(f"The engine's archive of the base cannot be read: {error!r}.", _REMEDY) from error
-    return cache.put(config)
+    return keep_document(config, cache)
 
 
 _REMEDY = "Pull the base again into the engine, or remove it there: then it comes from its registry."
@@ -110,6 +113,39 @@ def _zstd(reader: io.BufferedReader) -> Iterator[bytes]:
 
 def _damaged(error: Exception) -> BuildError:
     return BuildError(f"A layer of the base is damaged: {error}.", "Try again, or use another base.")
+
+
+def keep_document(content: bytes, cache: LayerCache) -> str:
+    """Keep a manifest or a configuration of somebody else; return its digest.
+
+    Not among the blobs: those belong to images of ours, and what belongs to none is given back before long.
+    """
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    cache.remember(_document_key(digest), {"content": base64.b64encode(content).decode()})
+    return digest
+
+
+def document(digest: str, cache: LayerCache) -> bytes | None:
+    """Return a manifest or a configuration that was kept, None for none."""
+    kept = cache.recall(_document_key(digest))
+    content = base64.b64decode(kept["content"]) if kept else b""
+    return content if f"sha256:{hashlib.sha256(content).hexdigest()}" == digest else None
+
+
+def diff_ids(config: bytes) -> list[str]:
+    """Return the digests of the uncompressed layers, bottom up, that an image configuration lists."""
+    return [digest_of(text) for text in json.loads(config)["rootfs"]["diff_ids"]]
+
+
+def digest_of(text: str) -> str:
+    """Return a digest that somebody else wrote, if it is one: it becomes part of a file's name."""
+    if not _DIGEST.fullmatch(text):
+        raise ValueError(f"{text!r} is no digest")
+    return text
+
+
+def _document_key(digest: str) -> str:
+    return f"document-{digest.removeprefix('sha256:')}"
 
 
 class _Pieces(io.RawIOBase):

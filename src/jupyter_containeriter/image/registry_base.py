@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from jupyter_containeriter.errors import NotFoundError, RegistryError
+from jupyter_containeriter.errors import RegistryError
 from jupyter_containeriter.image.base import Base
 from jupyter_containeriter.image.cache import LayerCache
-from jupyter_containeriter.image.foreign import archived_layers, unpacked
+from jupyter_containeriter.image.foreign import archived_layers, diff_ids, document
 from jupyter_containeriter.image.interpreter import Interpreter, find_interpreter
-from jupyter_containeriter.image.registry import ImageReference, Registry, parse_image_reference
+from jupyter_containeriter.image.pull import Pull
+from jupyter_containeriter.image.registry import ImageReference, parse_image_reference
 from jupyter_containeriter.image.rootfs import RootFiles
 from jupyter_containeriter.image.wheels import target_of
 from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.types import HeldImage, Layer
-
-#: What most images say of their 64-bit ARM layers; one that says nothing means the same.
-_VARIANTS = {"arm64": ("", "v8")}
 
 
 class ImageHolder(Protocol):
@@ -112,7 +110,7 @@ class RegistryBases:
         held = holder.held(reference)
         if held is not None and held.architecture == architecture:
             return self._held(reference, parsed, held, holder, progress)
-        pull = _Pull(self._cache, reference, parsed, architecture, progress)
+        pull = Pull(self._cache, reference, parsed, architecture, progress)
         key = "base-" + hashlib.sha256(f"{parsed} {architecture}".encode()).hexdigest()
         known = self._cache.recall(key)
         if known and parsed.digest:
@@ -147,15 +145,15 @@ class RegistryBases:
     # --- assemble ----------------------------------------------------------------------------------------------------
 
     def _complete(self, config: str) -> bool:
-        content = self._cache.read(config)
-        return content is not None and all(self._cache.blob(diff_id).exists() for diff_id in _diff_ids(content))
+        content = document(config, self._cache)
+        return content is not None and all(self._cache.blob(diff_id).exists() for diff_id in diff_ids(content))
 
     def _assembled(self, found: Found, reference: str) -> Base:
-        content = self._cache.read(found.config)
+        content = document(found.config, self._cache)
         assert content is not None
         config = json.loads(content)
         environment = tuple((config.get("config") or {}).get("Env") or ())
-        layers = self._layers(_diff_ids(content))
+        layers = self._layers(diff_ids(content))
 
         def examine() -> dict[str, Any]:
             search = dict(entry.partition("=")[::2] for entry in environment).get("PATH", "").split(":")
@@ -183,73 +181,3 @@ class RegistryBases:
             Layer(diff_id, path.stat().st_size, path, "base", f"base, layer {number} of {len(diff_ids)}")
             for number, (diff_id, path) in enumerate(zip(diff_ids, paths, strict=True), 1)
         )
-
-
-class _Pull:
-    """What comes from a registry, for one platform."""
-
-    def __init__(
-        self, cache: LayerCache, reference: str, parsed: ImageReference, architecture: str, progress: Progress
-    ) -> None:
-        self._cache = cache
-        self._reference = reference
-        self._parsed = parsed
-        self._architecture = architecture
-        self._progress = progress
-        self._registry = Registry(parsed.registry)
-
-    def resolve(self) -> tuple[str, str]:
-        """Ask what the reference means for the platform; return the digests of manifest and configuration."""
-        found = self._registry.manifest(self._parsed.repository, self._parsed.wanted)
-        manifest = json.loads(found.content)
-        if "manifests" in manifest:
-            found = self._registry.manifest(self._parsed.repository, self._chosen(manifest["manifests"]))
-            manifest = json.loads(found.content)
-        config = json.loads(self._small(manifest["config"]["digest"]))
-        self._insist([(config.get("os", ""), config.get("architecture", ""))])
-        self._cache.put(found.content)
-        return found.digest, manifest["config"]["digest"]
-
-    def layers(self, digest: str) -> None:
-        """Bring configuration and layers of a manifest into the cache."""
-        content = self._cache.read(digest) or self._registry.manifest(self._parsed.repository, digest).content
-        manifest = json.loads(content)
-        config = self._small(manifest["config"]["digest"])
-        pairs = list(zip(manifest["layers"], _diff_ids(config), strict=True))
-        missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.blob(diff_id).exists()}
-        size = sum(layer["size"] for layer in missing.values()) / 1e6
-        self._progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size:.0f} MB.")
-        for diff_id, layer in missing.items():
-            pieces = self._registry.blob(self._parsed.repository, layer["digest"])
-            self._cache.keep(diff_id, unpacked(pieces))
-
-    def _small(self, digest: str) -> bytes:
-        content = self._cache.read(digest)
-        if content is None:
-            content = b"".join(self._registry.blob(self._parsed.repository, digest))
-            self._cache.put(content)
-        return content
-
-    def _chosen(self, manifests: list[dict[str, Any]]) -> str:
-        """Return the digest of the platform's manifest (OCI Image Format Specification, "Image Index")."""
-        platforms = [(one["digest"], one.get("platform") or {}) for one in manifests]
-        self._insist([(platform.get("os", ""), platform.get("architecture", "")) for _, platform in platforms])
-        fitting = [one for one in platforms if (one[1].get("os"), one[1].get("architecture")) == self._platform]
-        plain = [one for one in fitting if one[1].get("variant", "") in _VARIANTS.get(self._architecture, ("",))]
-        return str((plain or fitting)[0][0])
-
-    def _insist(self, platforms: list[tuple[str, str]]) -> None:
-        if self._platform not in platforms:
-            there = ", ".join(sorted({"/".join(one) for one in platforms if "unknown" not in one}))
-            raise NotFoundError(
-                f"{self._reference} is not there for linux/{self._architecture}, only for {there or 'nothing known'}.",
-                "Use another base, or one of these with --platform and --no-deploy.",
-            )
-
-    @property
-    def _platform(self) -> tuple[str, str]:
-        return "linux", self._architecture
-
-
-def _diff_ids(config: bytes) -> list[str]:
-    return list(json.loads(config)["rootfs"]["diff_ids"])

@@ -87,6 +87,9 @@ def fetch_wheels(
         told = ", ".join(one.name for one in missing[:_TOLD]) + (", …" if len(missing) > _TOLD else "")
         progress.note(f"Wheels for {target.platform}: {told}.")
         _fetch(missing, target, places)
+    for place in places.values():
+        # So that its age tells for how long nothing has needed it.
+        place.touch()
     return places
 
 

@@ -149,3 +149,25 @@ def test_an_interrupt_leaves_nothing(cache: LayerCache, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         cache.layer(LayerSpec("code", "", members))
     assert [path for path in cache.directory.rglob("*") if path.is_file()] == []
+
+
+def test_unpacked_wheels_can_be_fetched_again(tmp_path: Path) -> None:
+    """They are listed with what can be given back."""
+    cache = LayerCache(tmp_path)
+    wheel = cache.wheels / "cp312-x86_64-manylinux_2_36" / "numpy-2.0"
+    wheel.mkdir(parents=True)
+    cache.remember("key", {"a": 1})
+    assert wheel in cache.memos()
+    assert cache.recall("key") == {"a": 1}
+
+
+def test_what_comes_from_elsewhere_has_its_digest(tmp_path: Path) -> None:
+    """A blob is kept if it is what was promised; nothing of another one stays."""
+    cache = LayerCache(tmp_path)
+    digest = cache.put(b"content")
+    cache.discard(digest)
+    cache.keep(digest, [b"con", b"tent"])
+    assert cache.blob(digest).read_bytes() == b"content"
+    with pytest.raises(BuildError, match="damaged"):
+        cache.keep(digest, [b"other"])
+    assert cache.sizes() == {digest: 7}

@@ -11,7 +11,7 @@ from fake_bases import archive, config, digest, layer
 
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.cache import LayerCache
-from jupyter_containeriter.image.foreign import archived_layers, unpacked
+from jupyter_containeriter.image.foreign import archived_layers, document, unpacked
 
 _CONTENT = bytes(range(256)) * 9000
 _HALF = len(_CONTENT) // 2
@@ -61,7 +61,7 @@ def test_an_engine_s_archive_is_taken_apart(cache: LayerCache) -> None:
     configuration = config(layers)
     packed = archive([layers[0], gzip.compress(layers[1])], configuration)
     assert archived_layers([packed], cache) == digest(configuration)
-    assert cache.read(digest(configuration)) == configuration
+    assert document(digest(configuration), cache) == configuration
     assert [cache.blob(digest(one)).read_bytes() for one in layers] == layers
 
 

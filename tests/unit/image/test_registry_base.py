@@ -8,7 +8,7 @@ import pytest
 from fake_bases import MINOR, PYTHON, MemoryRegistry, archive, config, digest, layer, python_files
 
 from jupyter_containeriter.errors import BuildError, NotFoundError, RegistryError, UsageError
-from jupyter_containeriter.image import registry_base as module
+from jupyter_containeriter.image import pull
 from jupyter_containeriter.image.base import Base
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.registry_base import RegistryBases
@@ -48,7 +48,7 @@ class _Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Lab:
     """Set up a lab in which every registry is the one in memory."""
     lab = _Lab(tmp_path)
-    monkeypatch.setattr(module, "Registry", lab.registry)
+    monkeypatch.setattr(pull, "Registry", lab.registry)
     return lab
 
 
@@ -198,6 +198,32 @@ def test_no_reference_is_told(lab: _Lab) -> None:
     with pytest.raises(UsageError):
         lab.base("Not A Name")
     assert lab.registry.asked == []
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"schemaVersion": 1, "fsLayers": []}',
+        b'{"manifests": [1]}',
+        b'{"config": {"digest": "../c"}}',
+    ],
+)
+def test_what_is_no_image_is_told(lab: _Lab, manifest: bytes) -> None:
+    """Registries hold other things too: charts, signatures, images of formats long gone."""
+    lab.registry.manifests["1"] = ("application/json", manifest)
+    with pytest.raises(BuildError, match="no image of today's formats"):
+        lab.base()
+
+
+@pytest.mark.parametrize("diff_ids", [["sha256:../../secret"], [], [digest(b"1")] * 3])
+def test_layers_that_cannot_be_are_told(lab: _Lab, diff_ids: list[str]) -> None:
+    """A diff ID becomes the name of a file, so it must be a digest, one for each layer."""
+    lab.registry.push("1", _layers(), rootfs={"type": "layers", "diff_ids": diff_ids})
+    with pytest.raises(BuildError, match="no image of today's formats"):
+        lab.base()
 
 
 def test_another_python_is_told(lab: _Lab) -> None:
