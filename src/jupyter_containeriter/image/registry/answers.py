@@ -90,7 +90,7 @@ def _said(content: bytes) -> str:
 
 
 def read_small(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-    """Return the body of an answer, at most one byte more than the limit, and let the connection be used again.
+    """Return the body of an answer, at most one byte more than the limit.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def read_small(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
         The connection broke.
     """
     content = b"".join(pieces(response, limit + 1))
-    response.release_conn()
+    response.close()
     return content
 
 
@@ -120,7 +120,8 @@ def pieces(response: urllib3.BaseHTTPResponse, limit: int | None = None) -> Iter
 
 
 def discard(response: urllib3.BaseHTTPResponse) -> None:
-    """Let the connection be used again without reading what may be long."""
+    """Let the connection be used again, or end it where what is left to read is long."""
     with contextlib.suppress(HTTPError):
         response.read(_BLOCK)
-    response.release_conn()
+    # urllib3 took the connection back when there was nothing left to read.
+    response.close()

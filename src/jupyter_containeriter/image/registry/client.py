@@ -125,7 +125,6 @@ class Registry:
                 if pause is None:
                     raise
                 time.sleep(pause)
-        response.release_conn()
         if f"sha256:{sha256.hexdigest()}" != digest:
             raise _wrong_content(f"{self.host}/{repository}@{digest}")
 

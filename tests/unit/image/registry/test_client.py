@@ -12,6 +12,7 @@ from fake_server import Answer, Request, serve
 from jupyter_containeriter.errors import DamagedLayerError, NotFoundError, RegistryError
 from jupyter_containeriter.image.registry import Registry
 from jupyter_containeriter.image.registry.credentials import Credentials
+from jupyter_containeriter.image.registry.transport import Transport
 
 _CONTENT = b"0123456789" * 100_000
 _DIGEST = "sha256:" + hashlib.sha256(_CONTENT).hexdigest()
@@ -87,6 +88,17 @@ def test_what_is_not_there_is_not_found() -> None:
         Registry(server.host, _anonymous).manifest("x", "1")
 
 
+def test_a_redirect_in_circles_ends() -> None:
+    """A registry that sends requests back to itself is told from one that is slow."""
+    with serve(lambda r: Answer(307, {"Location": r.path})) as server, pytest.raises(RegistryError, match="circles"):
+        Registry(server.host, _anonymous).manifest("x", "1")
+
+
+def test_docker_hub_is_asked_where_its_api_is() -> None:
+    """The name in references is not that of the server."""
+    assert Transport("docker.io").origin == "https://registry-1.docker.io"
+
+
 # --- digests -------------------------------------------------------------------------------------------------------
 
 
@@ -100,6 +112,13 @@ def test_a_manifest_with_another_content_is_refused() -> None:
     """A manifest asked for by digest has it."""
     with serve(lambda _: Answer(body=b"other")) as server, pytest.raises(RegistryError, match="digest promises"):
         Registry(server.host, _anonymous).manifest("x", _DIGEST)
+
+
+def test_a_manifest_of_any_size_is_not_read() -> None:
+    """The specification lets a manifest have 4 MiB."""
+    huge = Answer(body=bytes(5 * 1024 * 1024))
+    with serve(lambda _: huge) as server, pytest.raises(RegistryError, match="larger than 4 MiB"):
+        Registry(server.host, _anonymous).manifest("x", "1")
 
 
 def test_a_download_goes_on_where_it_broke() -> None:
