@@ -121,6 +121,6 @@ def example_body(sample: Mapping[str, Any] | None, schema: Mapping[str, Any] | N
         tensors = wire.encode(data.head(1), schema["inputs"])
         row = {tensor["name"]: tensor["data"][0] for tensor in tensors if tensor["name"] in columns}
         return json.dumps({"dataframe_records": [row]})
-    if kind == "ndarray":
+    if kind in ("ndarray", "torch", "jax"):
         return json.dumps({"inputs": data[:1].tolist()}, default=str)
     return json.dumps({"inputs": data[:1]}) if kind == "list" else ""

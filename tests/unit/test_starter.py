@@ -161,6 +161,7 @@ def test_examples_are_one_row() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     assert json.loads(_example(frame)) == {"dataframe_records": [{"a": 1, "b": "x"}]}
     assert json.loads(_example(frame[["a"]].to_numpy())) == {"inputs": [[1]]}
+    assert json.loads(_example(frame[["a"]].set_axis([("a", 1)], axis=1))) == {"dataframe_records": [{"a.1": 1}]}
     assert json.loads(_example([1, 2])) == {"inputs": [1]}
     assert _example("text") == ""
     assert example_body(None, None) == ""

@@ -168,7 +168,7 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
         inputs = wire.infer_schema(request.sample, name="input-0")
         encoded = wire.encode(request.sample, inputs)
     # Copies, because a model may write into its input.
-    first, second = (predictor(copy.deepcopy(request.sample)) for _ in range(2))
+    first, second = (predictor(_copied(request.sample)) for _ in range(2))
     with _crossing_http():
         first, second = plain_answer(first), plain_answer(second)
         expected = first if request.expected is None else plain_answer(request.expected)
@@ -193,10 +193,21 @@ def _crossing_http() -> Iterator[None]:
 
 
 def _is_empty(sample: Any) -> bool:
+    if shape := getattr(sample, "shape", ()):
+        return bool(shape[0] == 0)
     try:
         return len(sample) == 0
-    except TypeError:  # no rows to count: an iterator, an array without dimensions, a sparse matrix
+    except TypeError:  # no rows to count: an iterator, an array without dimensions
         return False
+
+
+def _copied(sample: Any) -> Any:
+    try:
+        return copy.deepcopy(sample)
+    except Exception as error:
+        raise CaptureError(
+            f"The sample cannot be copied: {error}", "Give its values alone; of a tensor, --sample X.detach()[:5]."
+        ) from error
 
 
 def _proven(

@@ -15,6 +15,7 @@ from .arrays import decode_array, describe_dtype, encode_array, infer_array
 from .tensors import Codec, Tensor, WireError, make_tensor, read_tensor
 
 _COMPRESSED = ("csr", "csc", "bsr")
+_BY_COORDINATES = ("coo", "dia", "dok", "lil")
 _ENTRIES = ("data", "indices", "indptr")
 _COORDINATES = ("data", "row", "col")
 
@@ -64,8 +65,15 @@ def _encode(value: Any, schema: dict[str, Any], _prefix: str, *, cast: bool) -> 
 
 def _converted(value: Any, schema: dict[str, Any]) -> Any:
     """Return the same entries in the format that the schema asks for; other containers are meant to be the same."""
-    kind = getattr(sparse, f"{schema['format']}_{schema['container']}")
+    kind = _type(schema["format"], schema["container"])
     return value if type(value) is kind else kind(value)
+
+
+def _type(form: str, container: str) -> Any:
+    """Return scipy's class; a schema may come with a request, so no other name of scipy's is looked up."""
+    if form not in (*_COMPRESSED, *_BY_COORDINATES) or container not in ("matrix", "array"):
+        raise WireError(f"a sparse {container} of format {form!r}: unknown")
+    return getattr(sparse, f"{form}_{container}")
 
 
 def _decode(tensors: dict[str, Tensor], schema: dict[str, Any], _prefix: str) -> Any:
@@ -78,10 +86,10 @@ def _decode(tensors: dict[str, Tensor], schema: dict[str, Any], _prefix: str) ->
         raise WireError(f"{last['name']}: expected two sizes, got {shape}")
     if shape[1] != schema["shape"][1]:
         raise WireError(f"{last['name']}: expected {schema['shape'][1]} columns, got {shape[1]}")
-    kind = getattr(sparse, f"{form}_{schema['container']}")
+    kind = _type(form, schema["container"])
     try:
         if form not in _COMPRESSED:
-            coordinates = getattr(sparse, f"coo_{schema['container']}")
+            coordinates = _type("coo", schema["container"])
             return kind(coordinates((first, (second, third)), shape=tuple(shape)))
         matrix = kind((first, second, third), shape=tuple(shape))
         # scipy may have chosen smaller integers; and it trusts indices that a request may have made up.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from jupyter_containeriter.capture import snapshot as module
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
@@ -161,6 +162,7 @@ def test_a_function_is_a_model(cell: Cell, take: Take) -> None:
         ("model", {"sample": []}, "no rows"),
         ("model", {"sample": pd.DataFrame({"a": []})}, "no rows"),
         ("model", {"sample": np.zeros((0, 3))}, "no rows"),
+        ("model", {"sample": sparse.csr_matrix((0, 3))}, "no rows"),
         ("model", {"sample": ["x" * 20_000_000]}, "takes"),
         ("model", {"include": ("no-such-package",)}, "--include no-such-package"),
         ("model", {"exclude": ("no-such-package",)}, "--exclude no-such-package"),
@@ -191,6 +193,15 @@ def test_samples_that_cannot_travel_are_refused(cell: Cell, take: Take, sample: 
     with pytest.raises(CaptureError, match="cannot cross HTTP") as caught:
         take(cell("def model(rows): return [1]"), sample=sample)
     assert "DataFrame" in caught.value.remedy
+
+
+def test_a_sample_that_cannot_be_copied_is_refused(cell: Cell, take: Take) -> None:
+    """A tensor that hangs on a computation is refused with how to cut it off."""
+    import torch
+
+    with pytest.raises(CaptureError, match="cannot be copied") as caught:
+        take(cell("def model(rows): return [1]"), sample=torch.ones(1, requires_grad=True) * 2)
+    assert "detach()" in caught.value.remedy
 
 
 def test_a_sample_need_not_have_rows(cell: Cell, take: Take) -> None:

@@ -152,6 +152,16 @@ def test_made_up_places_of_entries_are_refused(part: str, data: list[int], words
         wire.decode(tensors, schema)
 
 
+def test_made_up_formats_are_refused() -> None:
+    """A schema that came with a request names a format of sparse matrices, and nothing else of scipy."""
+    value = sparse.csr_matrix(_TABLE)
+    schema = wire.infer_schema(value)
+    tensors = wire.encode(value, schema)
+    for made_up in ({"format": "load", "container": "npz"}, {"format": "csr", "container": "graph"}):
+        with pytest.raises(wire.WireError, match="unknown"):
+            wire.decode(tensors, {**schema, **made_up})
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "uint8", "bool", "complex64"])
 def test_torch_tensors_round_trip(dtype: str) -> None:
     """A tensor comes back with its dtype and shape."""
