@@ -106,21 +106,25 @@ class ContainerIter(SingletonConfigurable):
 
     @property
     def data_path(self) -> Path:
-        """Directory of the history; Jupyter's data directory unless set."""
-        if self.data_dir:
-            return Path(self.data_dir).expanduser()
+        """Directory of the history; below Jupyter's data directory unless set."""
+        return Path(self.data_dir or self._default_data_dir()).expanduser()
+
+    @default("data_dir")
+    def _default_data_dir(self) -> str:
         from jupyter_core.paths import jupyter_data_dir
 
-        return Path(jupyter_data_dir()) / "containeriter"
+        return str(Path(jupyter_data_dir()) / "containeriter")
 
     @property
     def cache_path(self) -> Path:
         """Directory of the layer cache; the platform's cache directory unless set."""
-        if self.cache_dir:
-            return Path(self.cache_dir).expanduser()
+        return Path(self.cache_dir or self._default_cache_dir()).expanduser()
+
+    @default("cache_dir")
+    def _default_cache_dir(self) -> str:
         from platformdirs import user_cache_path
 
-        return user_cache_path("containeriter")
+        return str(user_cache_path("containeriter"))
 
     @property
     def budget_bytes(self) -> int | None:
@@ -163,7 +167,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
     size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
-        raise UsageError(f"{text!r} is no memory size.", "Give a number with a unit, for example 512m or 2g.")
+        raise UsageError(f"{text!r} is no size.", "Give a number with a unit, for example 512m or 2g.")
     return size
 
 

@@ -9,7 +9,7 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.settings import ContainerIter, default_base, parse_size
+from jupyter_containeriter.settings import ContainerIter, default_base, parse_budget, parse_size
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +126,23 @@ def test_the_kernel_is_the_base_where_it_can_be() -> None:
     slim = f"python:3.{sys.version_info.minor}-slim"
     assert [default_base(system) for system in ("linux", "darwin", "win32")] == ["kernel", slim, slim]
     assert ContainerIter().base == default_base(sys.platform)
+
+
+def test_the_table_shows_where_things_are_kept() -> None:
+    """Directories that nobody set are shown as what they are."""
+    settings = ContainerIter()
+    table = {setting.name: setting for setting in settings.table()}
+    assert (table["data_dir"].value, table["data_dir"].source) == (str(settings.data_path), "default")
+    assert (table["cache_dir"].value, table["cache_dir"].source) == (str(settings.cache_path), "default")
+
+
+@pytest.mark.parametrize(("text", "size"), [("5g", 5 * 1024**3), ("0", None), ("", None), (" 0 ", None)])
+def test_a_budget_may_be_none(text: str, size: int | None) -> None:
+    """A disk budget is a size; 0 means that there is none."""
+    assert ContainerIter(disk_budget=text).budget_bytes == size
+
+
+def test_a_budget_that_is_no_size_is_refused() -> None:
+    """A budget that cannot be read is a wrong call."""
+    with pytest.raises(UsageError, match="much"):
+        parse_budget("much")
