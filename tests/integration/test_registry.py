@@ -129,7 +129,8 @@ def send(registry: Registry, image: Image, repository: str = "tiny") -> None:
 @pytest.mark.engine
 def test_docker_pulls_and_runs_what_was_pushed(desk: Desk, registry: RealRegistry, docker_running: None) -> None:
     """The very command on the card runs the model; the digest is the one of the history."""
-    assert desk.digest in desk.notebook.ok(f"%containeriter push {desk.model} {registry.host}/team/churn").html
+    (card,) = desk.notebook.ok(f"%containeriter push {desk.model} {registry.host}/team/churn").shown("text/html")
+    assert desk.digest in card
     told = desk.push(f"{registry.host}/team/churn")
     assert told["reference"] == f"{registry.host}/team/churn@{desk.digest}"
     assert told["tag"] == f"{registry.host}/team/churn:1"
