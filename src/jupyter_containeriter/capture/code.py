@@ -98,6 +98,11 @@ class Needs:
             yield from self._take_local(found, why)
 
     def _take_local(self, found: Found, why: str) -> Iterator[tuple[str, str]]:
+        if not found.file.is_file():
+            raise CaptureError(
+                f"{found.name} was imported from {found.file}, which is no longer there.",
+                "Put the file back, or restart the kernel and import the module from where it is now.",
+            )
         fresh = dict(self._fresh(found))
         if (developed := self._inventory.developed(found.name, found.file)) and developed.project:
             self.distributions.setdefault(developed.name, f"{why} (an editable installation)")
@@ -190,5 +195,11 @@ def _too_much(found: Found, files: list[tuple[str, Path, int]]) -> CaptureError:
 
 @by_status
 def _content_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise CaptureError(
+            f"{path}, a part of the local code, cannot be read: {(error.strerror or str(error)).lower()}.",
+            "Make it readable, or move it out of the package if the model does not need it.",
+        ) from error

@@ -31,7 +31,7 @@ def _written(path: Path) -> frozenset[str]:
     """Return the names as they are written: relative ones with their dots."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, OSError):
         return frozenset()
     return frozenset(name for node in ast.walk(tree) for name in _names(node))
 

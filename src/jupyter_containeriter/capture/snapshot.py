@@ -289,9 +289,11 @@ def _failure(
             "Read it in a cell and keep its content in the model, or put it into a local package, beside its module.",
         )
     if result.error:
+        remedy = "Put what it reads (files, downloads, variables, patches of other cells) into the model or a module."
+        edited = edited_modules(code.values())
         return CaptureError(
             f"{request.label} works in the notebook but not without it: {result.error}",
-            "Put what it reads (files, downloads, variables, patches made in other cells) into the model or a module.",
+            edited_note(*edited) if edited else remedy,
         )
     if predictions.sample is None:
         return None

@@ -22,8 +22,11 @@ def walk(directory: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _walk(directory: Path, above: frozenset[str]) -> Iterator[tuple[Path, int]]:
-    with os.scandir(directory) as scan:
-        children = sorted(scan, key=lambda child: child.name)
+    try:
+        with os.scandir(directory) as scan:
+            children = sorted(scan, key=lambda child: child.name)
+    except PermissionError:  # what the person may not read, the notebook has not read
+        return
     for child in children:
         if child.name.startswith("."):
             continue

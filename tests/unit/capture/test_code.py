@@ -6,12 +6,14 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.code import Needs, imported_modules
 from jupyter_containeriter.capture.inventory import current_inventory
+from jupyter_containeriter.errors import CaptureError
 
 Local = Callable[[dict[str, str]], Path]
 
@@ -132,3 +134,28 @@ def test_the_digest_is_of_names_and_content(local: Local) -> None:
     digests.append(_needs("features").digest())
     assert len(set(digests)) == 3
     assert _needs().digest() == ""
+
+
+def test_a_module_whose_file_is_gone_is_named(local: Local) -> None:
+    """A module that was renamed after its import cannot be captured: it is said where it was."""
+    directory = local({"features.py": "", "front.py": "import features"})
+    importlib.import_module("features")
+    (directory / "features.py").rename(directory / "renamed.py")
+    with pytest.raises(CaptureError, match=r"features was imported from .*features\.py, which is no longer there"):
+        _needs("front")
+
+
+def test_a_file_that_cannot_be_read_is_named(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a local package that belongs to somebody else is named."""
+    local({"shop/__init__.py": "", "shop/secret.bin": ""})
+    needs = _needs("shop")
+    real = Path.open
+
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == "secret.bin":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(CaptureError, match=r"secret\.bin, a part of the local code, cannot be read: permission denied"):
+        needs.digest()

@@ -15,6 +15,7 @@ import pytest
 from site_bench import write
 
 from jupyter_containeriter.capture.edited import edited_modules, edited_note
+from jupyter_containeriter.errors import CaptureError
 from jupyter_containeriter.types import Snapshot
 
 Imported = Callable[[str], tuple[ModuleType, Path]]
@@ -170,3 +171,15 @@ def test_a_capture_tells_of_edits(
     (note,) = take(namespace, sample=[1]).notes
     assert "features was edited after the notebook imported it" in note
     assert "importlib.reload" in note
+
+
+def test_a_failure_of_edited_code_names_the_edit(
+    local: Callable[[dict[str, str]], Path], cell: Callable[[str], dict[str, Any]], take: Callable[..., Snapshot]
+) -> None:
+    """Where the clean process fails for an edit (a renamed function) the remedy is to reload."""
+    directory = local({"features.py": "class Model:\n    def predict(self, x): return x"})
+    namespace = cell("import features\nmodel = features.Model()")
+    _edit(directory / "features.py", "class Model", "class Renamed")
+    with pytest.raises(CaptureError, match="Model") as caught:
+        take(namespace, sample=[1])
+    assert "features was edited" in caught.value.remedy
