@@ -9,7 +9,7 @@ import csv
 import io
 from pathlib import PurePosixPath
 
-_OF_ONE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json"}
+_OF_ONE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
 def is_of_one_installation(name: str) -> bool:

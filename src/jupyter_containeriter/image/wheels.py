@@ -193,8 +193,10 @@ def _failure(requirements: Sequence[str], target: Target, said: str) -> BuildErr
             f"uv could not fetch the wheels for {target.platform}:\n{words}",
             "Check that the package index answers: uv uses pip's settings, or its own (UV_DEFAULT_INDEX, …).",
         )
+    glibc = "Use a base with glibc (Debian, Ubuntu, Fedora): not every package is made for musl. "
     return BuildError(
         f"There is no wheel of {', '.join(named)} for Python {target.python} on {target.platform}:\n{words}",
-        "Use --base kernel, which takes the packages as they are here; or build a wheel for that platform and name its "
-        "directory (UV_FIND_LINKS); or --exclude the package, if the model can do without.",
+        f"{glibc if 'musl' in target.platform else ''}Use --base kernel, which takes the packages as they are here; or "
+        "build a wheel for that platform and name its directory (UV_FIND_LINKS); or --exclude the package, if the "
+        "model can do without.",
     )
