@@ -50,6 +50,7 @@ class Needs:
     def __init__(self, inventory: Inventory, archives: Archives) -> None:
         self._inventory = inventory
         self._archives = archives
+        self._asked: set[str] = set()
         self._seen: set[str] = set()
         self.distributions: dict[str, str] = {}
         self.code: dict[str, Path] = {}
@@ -66,6 +67,9 @@ class Needs:
         queue = deque((module, reason(module)) for module in sorted(set(modules)) if module)
         while queue:
             module, why = queue.popleft()
+            if module in self._asked:
+                continue
+            self._asked.add(module)
             for found in on_the_way(module, self._archives.real):
                 if found.name not in self._seen:
                     self._seen.add(found.name)

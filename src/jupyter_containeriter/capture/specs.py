@@ -95,16 +95,18 @@ def _find(name: str) -> importlib.machinery.ModuleSpec | None:
     if isinstance(loaded, importlib.machinery.ModuleSpec):
         return loaded
     parent, _, _ = name.rpartition(".")
-    above = _find(parent) if parent else None
-    if parent and above is None:
-        return None
-    path = list(_locations(parent, above)) if above else None
+    path = None
+    if parent:
+        above = _find(parent)
+        path = list(_locations(parent, above)) if above else []
+        if not path:  # no package, so what is imported from it is no module
+            return None
     for finder in sys.meta_path:
         # Finders are other people's; one that fails has not found it.
         with suppress(Exception):
             # The one for paths would look for the parent of a namespace package among the imported modules.
             is_for_paths = finder is importlib.machinery.PathFinder
-            spec = _on_path(name, path or sys.path) if is_for_paths else finder.find_spec(name, path)
+            spec = _on_path(name, sys.path if path is None else path) if is_for_paths else finder.find_spec(name, path)
             if spec is not None:
                 return spec
     return None

@@ -159,3 +159,13 @@ def test_a_file_that_cannot_be_read_is_named(local: Local, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(CaptureError, match=r"secret\.bin, a part of the local code, cannot be read: permission denied"):
         needs.digest()
+
+
+def test_what_is_imported_from_a_module_is_not_looked_for_elsewhere(local: Local) -> None:
+    """A name imported from a module that is no package is no module, though one of that name exists."""
+    local(
+        {"front.py": "from helper import dateutil\nfrom helper.dateutil import parser", "helper.py": "import dateutil"}
+    )
+    needs = _needs("front")
+    assert set(needs.code) == {"front.py", "helper.py"}
+    assert needs.distributions == {"python-dateutil": "local module helper.py imports it"}
