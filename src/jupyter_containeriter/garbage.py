@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from jupyter_containeriter.capture.proof import PROOF
 from jupyter_containeriter.disk import discard, size_of, touched
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import BuildError, BusyError, ContainerIterError
@@ -250,7 +251,7 @@ class GarbageCollector:
         unknown = {cache.blob(digest): digest for digest in shelf.sizes if digest not in shelf.users}
         stale = time.time() - _STALE_SECONDS
         old = [path for path in (*unknown, *self._leftovers(shelf)) if touched(path) < order.old]
-        old += [path for path in (*cache.memos(), *self._session.workspace.glob("*.json")) if touched(path) < stale]
+        old += [path for path in (*cache.memos(), *self._remembered()) if touched(path) < stale]
         size = sum(size_of(path) for path in old)
         for path in old:
             if path in unknown:
@@ -262,12 +263,16 @@ class GarbageCollector:
     def _leftovers(self, shelf: _Shelf) -> Iterator[Path]:
         session = self._session
         yield from session.cache.leftovers()
-        yield from (path for path in session.workspace.glob("*") if path.suffix != ".json")
+        yield from session.workspace.glob(f"{PROOF}*")
         for engine in session.engines():
             yield from engine.leftovers(shelf.users)
         if not session.unreachable():
             containers = [container for _, container in session.containers()]
             yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers})
+
+    def _remembered(self) -> Iterator[Path]:
+        """Yield what captures keep to save work: earlier proofs, unpacked archives, files known to be clean."""
+        return (path for path in self._session.workspace.glob("*/*") if not path.parent.name.startswith(PROOF))
 
     # --- others --------------------------------------------------------------------------------------------------
 

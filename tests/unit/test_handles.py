@@ -72,3 +72,13 @@ def test_a_damaged_handle_is_an_empty_one(tmp_path: Path) -> None:
     """A half-written file gives no token instead of an error."""
     (tmp_path / "c1").write_text('{"token": ')
     assert HandleStore(tmp_path).read("c1") == Handle()
+
+
+def test_what_no_container_and_no_name_needs_is_told(tmp_path: Path) -> None:
+    """Tokens of containers that are gone are listed, and notes of names of which nothing is there."""
+    store = HandleStore(tmp_path)
+    for container in ("c1", "c2"):
+        store.save(container, Handle("secret"))
+    for name in ("churn", "fraud"):
+        store.promote(name, "c1")
+    assert store.unused({"c1"}, {"churn"}) == [tmp_path / "c2", tmp_path / "promoted" / "fraud"]

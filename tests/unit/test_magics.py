@@ -131,3 +131,12 @@ def test_settings_are_a_table(shell: InteractiveShell) -> None:
     assert "CONTAINERITER_MEMORY" in shown.text()
     assert "CONTAINERITER_MEMORY" in shown.html()
     assert {row["name"]: row["value"] for row in shown.document()}["pids"] == 256
+
+
+def test_disk_can_be_given_back(shell: InteractiveShell, session: Session) -> None:
+    """``%containeriter gc`` takes a budget, 0 among them, and shows what it did."""
+    found = shell.run_line_magic("containeriter", "gc --budget 0 --dry-run")
+    assert (found.budget, found.dry_run) == (0, True)
+    assert shell.run_line_magic("containeriter", "gc").budget == session.settings.budget_bytes
+    with pytest.raises(UsageError, match="much"):
+        shell.run_line_magic("containeriter", "gc --budget much")

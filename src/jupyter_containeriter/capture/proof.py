@@ -28,6 +28,8 @@ from jupyter_containeriter.types import Distribution
 
 #: Variables that reach the clean process, besides conda's; the container sees none of the notebook's either.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+#: Begins the name of a proof's own directory in the workspace.
+PROOF = "proof-"
 _SECONDS = 600
 
 
@@ -85,7 +87,7 @@ def _room(workspace: Path) -> Iterator[Path]:
     """Make a directory for one proof."""
     with _writing(workspace):
         workspace.mkdir(parents=True, exist_ok=True)
-        directory = tempfile.TemporaryDirectory(dir=workspace, prefix="proof-")
+        directory = tempfile.TemporaryDirectory(dir=workspace, prefix=PROOF)
     with directory as path:
         yield Path(path)
 
@@ -259,7 +261,7 @@ def serving_distribution(version: str) -> Distribution:
 
 def forget(workspace: Path) -> None:
     """Remove directories that killed proofs left behind; one that may still be at work is younger than its time."""
-    for directory in workspace.glob("proof-*"):
+    for directory in workspace.glob(f"{PROOF}*"):
         with suppress(OSError):
             if time.time() - directory.stat().st_mtime > 2 * _SECONDS:
                 shutil.rmtree(directory, ignore_errors=True)

@@ -306,3 +306,13 @@ def test_processes_get_different_versions(tmp_path: Path) -> None:
     words = [output.split() for output, _ in outputs]
     assert len({ids for ids, *_ in words}) == 1
     assert sorted(int(version) for _, *versions in words for version in versions) == list(range(1, 101))
+
+
+def test_rows_with_an_image_are_found(history: History) -> None:
+    """What was built is listed oldest first, and counted by image and engine."""
+    begin(history)
+    second, third = (begin(history, engine="docker") for _ in range(2))
+    for row in (second, third):
+        history.update(replace(row, image_digest="sha256:1", status="verified"))
+    assert [row.version for row in history.imaged()] == [2, 3]
+    assert history.images() == [("sha256:1", "docker")]

@@ -171,3 +171,41 @@ def test_what_comes_from_elsewhere_has_its_digest(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="damaged"):
         cache.keep(digest, [b"other"])
     assert cache.sizes() == {digest: 7}
+
+
+def test_what_is_used_is_young(cache: LayerCache) -> None:
+    """Every use of a layer sets its time, so that it is not taken for garbage."""
+    layer = cache.layer(_SPEC)
+    os.utime(layer.path, (0, 0))
+    cache.layer(_SPEC)
+    assert layer.path.stat().st_mtime > 0
+    assert not cache.use("sha256:" + "0" * 64)
+
+
+def test_sizes_are_of_whole_blobs(cache: LayerCache) -> None:
+    """Every blob is counted; what is being written is not."""
+    assert cache.sizes() == {}
+    layer = cache.layer(_SPEC)
+    (layer.path.parent / ".new-x").write_bytes(b"half")
+    assert cache.sizes() == {layer.digest: layer.size_bytes}
+
+
+def test_halves_and_lost_keys_are_leftovers(cache: LayerCache) -> None:
+    """What a killed process left half written is told, and so is a key whose layer is gone."""
+    layer = cache.layer(_SPEC)
+    assert cache.leftovers() == []
+    half = layer.path.parent / ".new-x"
+    half.write_bytes(b"half")
+    assert cache.leftovers() == [half]
+    layer.path.unlink()
+    (key,) = cache.directory.glob("keys/layer-*.json")
+    assert cache.leftovers() == [half, key]
+
+
+def test_histories_sign_in(cache: LayerCache, tmp_path: Path) -> None:
+    """Histories that build on a cache are known to it for as long as their files are there."""
+    path = tmp_path / "history.sqlite"
+    path.write_bytes(b"")
+    cache.sign_in("one", path)
+    cache.sign_in("gone", tmp_path / "gone.sqlite")
+    assert cache.histories() == {"one": path}

@@ -261,6 +261,21 @@ def test_what_killed_processes_left_goes_when_it_is_old(disk: Lab) -> None:
     assert disk.tokens() == {live}
 
 
+def test_what_saves_work_is_kept_for_a_season(disk: Lab) -> None:
+    """Remembered proofs and unpacked archives go when they are very old, their directory never while it is at work."""
+    day = 24 * 3600
+    for directory in ("proofs", "unpacked", "clean"):
+        for name, age in (("old", 365 * day), ("young", 30 * day)):
+            path = disk.session.workspace / directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}")
+            os.utime(path, (time.time() - age, time.time() - age))
+        os.utime(path.parent, (_LONG_AGO, _LONG_AGO))
+    disk.session.gc(None)
+    for directory in ("proofs", "unpacked", "clean"):
+        assert {"old", "young"} & {path.name for path in (disk.session.workspace / directory).iterdir()} == {"young"}
+
+
 def test_killed_midway_leaves_no_half_image(disk: Lab) -> None:
     """The manifest goes first: what is left is no image, and goes another time."""
     for k in range(1, 5):
