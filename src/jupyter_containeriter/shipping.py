@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from jupyter_containeriter.image.archive import save_archive, save_layout
 from jupyter_containeriter.image.build import stored_image
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.registry import ImageReference, Registry, parse_image_reference
+from jupyter_containeriter.image.registry.delivery import Delivery, KnownPlaces, blobs_of
 from jupyter_containeriter.names import parse_reference
 from jupyter_containeriter.progress import PhaseTimes, Progress
 from jupyter_containeriter.show import words
@@ -30,12 +29,6 @@ from jupyter_containeriter.types import Image, Iteration
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
-
-#: Layers that travel at the same time: one connection alone seldom fills a line.
-_PARALLEL = 3
-
-#: Blobs of a registry whose place is remembered beside those of the last push.
-_REMEMBERED = 1000
 
 #: What a container needs to run as hardened as ours do; Docker and Podman know all of it.
 _HARDENED = (
@@ -191,12 +184,16 @@ def push(session: Session, reference: str, target: str, progress: Progress) -> P
     """
     iteration, image = _stored(session, reference)
     destination = _destination(target, iteration, image)
-    known = _KnownPlaces(session.settings.data_path / "pushed.json")
+    known = KnownPlaces(session.settings.data_path / "pushed.json")
     times = PhaseTimes(progress)
     registry = Registry(destination.registry)
+
+    def told(done: int, total: int, comment: str) -> None:
+        progress.detail(f"{words.size(done)} of {words.size(total)} sent: {comment}")
+
     with _told_plainly(session.cache, image, f"{replace(destination, digest='')} was not pushed."), times.phase("push"):
-        delivery = _Delivery(registry, destination.repository, known.of(destination.registry), progress)
-        blobs = _blobs(image, session.cache)
+        delivery = Delivery(registry, destination.repository, known.of(destination.registry), told)
+        blobs = blobs_of(image, session.cache)
         sent = delivery.deliver(blobs)
         registry.put_manifest(destination.repository, destination.tag, _media_type(image), image.manifest)
         known.add(destination.registry, destination.repository, [blob.digest for blob in blobs])
@@ -212,78 +209,6 @@ def push(session: Session, reference: str, target: str, progress: Progress) -> P
         seconds=times.seconds["push"],
         plain=registry.plain,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Blob:
-    digest: str
-    size: int
-    path: Path
-    comment: str
-
-
-class _Delivery:
-    """Brings blobs into a repository: found there, mounted from another one, or sent."""
-
-    def __init__(self, registry: Registry, repository: str, elsewhere: Mapping[str, str], progress: Progress) -> None:
-        self._registry = registry
-        self._repository = repository
-        self._elsewhere = elsewhere
-        self._progress = progress
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._arrived: dict[str, int] = {}
-        self._total = 0
-
-    def deliver(self, blobs: Sequence[_Blob]) -> list[_Blob]:
-        """Return what had to be sent."""
-        pool = ThreadPoolExecutor(_PARALLEL)
-        try:
-            there = pool.map(self._is_there, blobs)
-            missing = [blob for blob, found in zip(blobs, there, strict=True) if not found]
-            self._total = sum(blob.size for blob in missing)
-            # The big ones first, so that none of them ends alone.
-            for _ in pool.map(self._send, sorted(missing, key=lambda blob: -blob.size)):
-                pass
-        finally:
-            # After a failure or an interrupt, what is under way ends with its next piece; nobody waits for it.
-            self._stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-        return missing
-
-    def _is_there(self, blob: _Blob) -> bool:
-        if self._registry.has_blob(self._repository, blob.digest):
-            return True
-        source = self._elsewhere.get(blob.digest, self._repository)
-        return source != self._repository and self._registry.mount_blob(self._repository, blob.digest, source)
-
-    def _send(self, blob: _Blob) -> None:
-        def arrived(count: int) -> None:
-            if self._stopped.is_set():
-                raise _StoppedError
-            with self._lock:
-                self._arrived[blob.digest] = count
-                told = f"{words.size(sum(self._arrived.values()))} of {words.size(self._total)} sent: {blob.comment}"
-            self._progress.detail(told)
-
-        self._registry.upload_blob(self._repository, blob.digest, blob.size, blob.path, arrived)
-
-
-class _StoppedError(Exception):
-    """Another layer failed, or the person interrupted: this one need not go on."""
-
-
-def _blobs(image: Image, cache: LayerCache) -> list[_Blob]:
-    """Return what the manifest is made of, each once."""
-    manifest = json.loads(image.manifest)
-    comments = {layer.digest: layer.comment for layer in image.layers}
-    found = {
-        part["digest"]: _Blob(
-            part["digest"], part["size"], cache.blob(part["digest"]), comments.get(part["digest"], "configuration")
-        )
-        for part in (manifest["config"], *manifest["layers"])
-    }
-    return list(found.values())
 
 
 def _media_type(image: Image) -> str:
@@ -302,40 +227,6 @@ def _destination(text: str, iteration: Iteration, image: Image) -> ImageReferenc
             f"For example registry.example.com/{iteration.name} or docker.io/USER/{iteration.name}.",
         )
     return replace(target, tag=target.tag or str(iteration.version), digest=image.digest)
-
-
-class _KnownPlaces:
-    """Which repository of a registry got a blob last, so that others there can have it from it.
-
-    No more than a hint: what is wrong or lost in it costs an upload.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def of(self, registry: str) -> Mapping[str, str]:
-        """Return repositories by digest."""
-        found = self._read().get(registry)
-        return found if isinstance(found, dict) else {}
-
-    def add(self, registry: str, repository: str, digests: Sequence[str]) -> None:
-        """Note where blobs are now."""
-        document = self._read()
-        old = {digest: place for digest, place in self.of(registry).items() if digest not in digests}
-        document[registry] = {**dict(list(old.items())[-_REMEMBERED:]), **dict.fromkeys(digests, repository)}
-        temporary = self._path.with_name(f".{self._path.name}.{threading.get_native_id()}")
-        try:
-            temporary.write_text(json.dumps(document))
-            temporary.replace(self._path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
 
 
 # --- save ----------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_containeriter import shipping
 from jupyter_containeriter.errors import IterationInterruptedError, NotFoundError, UsageError
 from jupyter_containeriter.image.registry import parse_image_reference
+from jupyter_containeriter.image.registry.delivery import KnownPlaces
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.shipping import Pushed
 
@@ -198,9 +198,9 @@ def test_known_places_survive_a_damaged_file(tmp_path: Path) -> None:
     """A hint that cannot be read or written is no hint, and no error."""
     path = tmp_path / "pushed.json"
     path.write_text("[]")
-    known = shipping._KnownPlaces(path)
+    known = KnownPlaces(path)
     assert known.of("localhost:1") == {}
     known.add("localhost:1", "a", [_DIGEST])
     known.add("localhost:1", "b", [])
     assert known.of("localhost:1") == {_DIGEST: "a"}
-    shipping._KnownPlaces(tmp_path / "nowhere" / "pushed.json").add("localhost:1", "a", [_DIGEST])
+    KnownPlaces(tmp_path / "nowhere" / "pushed.json").add("localhost:1", "a", [_DIGEST])
