@@ -68,10 +68,9 @@ def variables(prefix: Path, environment: Mapping[str, str]) -> dict[str, str]:
 def _packages(prefix: Path) -> Iterator[list[str]]:
     for record in sorted((prefix / "conda-meta").glob("*.json")):
         try:
-            files = json.loads(record.read_bytes())["files"]
+            yield [str(name) for name in json.loads(record.read_bytes())["files"]]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        yield [name for name in files if isinstance(name, str)]
 
 
 def _is_data(name: PurePosixPath) -> bool:

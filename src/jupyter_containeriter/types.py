@@ -78,6 +78,8 @@ class Snapshot:
         ``sha256:…`` of the model's files, of the local code, and of the sample's content ("" without a sample).
     notes
         What the person should know of the capture.
+    libraries
+        Shared libraries that no distribution holds and that the clean process had loaded in the end.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Snapshot:
     code_digest: str
     data_digest: str
     notes: tuple[str, ...] = ()
+    libraries: tuple[Path, ...] = ()
 
 
 # --- image ---------------------------------------------------------------------------------------------------------

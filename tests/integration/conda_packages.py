@@ -80,11 +80,14 @@ def install_conda_packages(prefix: Path, python: str) -> None:
     _compile(build, _EXTENSION, site / "pygeo" / "_geo.so", include, *linked, *_run_path("$ORIGIN/../../.."))
     _data(prefix)
     _metadata(site)
+    _compile(build, "int twice(int x) { return 2 * x; }\n", library / "libquick.so.1.4")
+    (library / "libquick.so.1").symlink_to("libquick.so.1.4")
     shutil.rmtree(build)
     shutil.copy(_system_zlib(), library / "libz.so.1")
     _record(prefix, "units", ["lib/libunits.so.2"])
     data = ["share/geo/shift.txt", "share/doc/geo/manual.txt", "etc/geo.conf"]
     _record(prefix, "geo", ["lib/libgeo-1.2.so", "lib/libgeo.so.1", "lib/libgeo_again.so.1", *data])
+    _record(prefix, "quick", ["lib/libquick.so.1", "lib/libquick.so.1.4"])
     _record(prefix, "unused", ["share/unused/data.txt"])
     _record(prefix, "zlib", ["lib/libz.so.1"])
     own = [

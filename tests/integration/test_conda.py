@@ -32,6 +32,11 @@ def configured(model, rows):
     import pygeo
     return [pygeo.configured(x) for x in rows]
 
+def by_name(model, rows):
+    import ctypes
+    quick = ctypes.CDLL("libquick.so.1")
+    return [quick.twice(x) for x in rows]
+
 def zlib_of_the_prefix(model, rows):
     import sys, zlib
     from pathlib import Path
@@ -80,6 +85,12 @@ def test_library_with_two_names_is_loaded_once(place: Place) -> None:
     """Two names that are links to one file stay so: the container has one copy of its state."""
     assert place.notebook.value("pygeo.copies()") == 1
     place.containerize("fitted", "--predict copies --sample [1.0]")
+
+
+def test_library_loaded_by_name_comes_along(place: Place) -> None:
+    """A library that no file says it needs, and that the model loads by name, is in the container."""
+    assert place.notebook.value("by_name(fitted, [21])") == [42]
+    place.containerize("fitted", "--predict by_name --sample [21]")
 
 
 def test_library_of_the_prefix_wins_over_the_systems(place: Place) -> None:

@@ -34,12 +34,15 @@ class Trial:
         Top-level names of what it imported.
     sought
         Modules it looked for in vain.
+    libraries
+        Shared libraries it had loaded that no distribution holds.
     """
 
     missing: str = ""
     failure: ContainerIterError | None = None
     imported: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
+    libraries: tuple[Path, ...] = ()
 
 
 Attempt = Callable[[tuple[Distribution, ...], dict[str, Path]], Trial]
@@ -60,12 +63,15 @@ class Closure:
         Local files by their path below ``code/``.
     code_digest
         ``sha256:…`` of these.
+    libraries
+        Shared libraries that no distribution holds and that the proof had loaded.
     """
 
     environment: tuple[Distribution, ...]
     left_out: tuple[Distribution, ...]
     code: dict[str, Path]
     code_digest: str
+    libraries: tuple[Path, ...] = ()
 
 
 def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) -> Closure:
@@ -94,7 +100,7 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
     if remembered:
         search.replay(remembered["added"])
         if remembered["stamp"] == search.stamp():
-            return _result(search, remembered["imported"])
+            return _result(search, remembered["imported"], map(Path, remembered["libraries"]))
     while True:
         trial = attempt(search.environment(), search.code)
         if trial.missing:
@@ -104,12 +110,15 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
             break
         elif not search.reconsider(trial.sought):
             raise trial.failure
-    _write(path, {"added": search.added, "stamp": search.stamp(), "imported": trial.imported})
-    return _result(search, trial.imported)
+    libraries = [str(library) for library in trial.libraries]
+    found = {"added": search.added, "imported": trial.imported, "libraries": libraries}
+    _write(path, {**found, "stamp": search.stamp()})
+    return _result(search, trial.imported, trial.libraries)
 
 
-def _result(search: ClosureSearch, imported: Iterable[str]) -> Closure:
-    return Closure(search.environment(imported), search.left_out(), dict(search.code), search.code_digest())
+def _result(search: ClosureSearch, imported: Iterable[str], libraries: Iterable[Path]) -> Closure:
+    environment, left_out = search.environment(imported), search.left_out()
+    return Closure(environment, left_out, dict(search.code), search.code_digest(), tuple(libraries))
 
 
 def _missing(search: ClosureSearch, module: str) -> CaptureError:
@@ -129,8 +138,11 @@ def _read(path: Path) -> dict[str, Any]:
         remembered = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    wanted = {"added", "stamp", "imported"}
-    return remembered if isinstance(remembered, dict) and wanted <= remembered.keys() else {}
+    wanted = {"added", "stamp", "imported", "libraries"}
+    if not isinstance(remembered, dict) or not wanted <= remembered.keys():
+        return {}
+    # A library that was updated has another file: the proof tells which.
+    return remembered if all(Path(library).exists() for library in remembered["libraries"]) else {}
 
 
 def _write(path: Path, remembered: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +41,8 @@ class ProofResult:
     ``outputs`` are the predictions as tensors of the Open Inference Protocol with their ``output_schema``; ``error`` is
     the exception as text and ``missing_module`` the module it could not import. ``imported`` are the top-level names
     of what it imported, ``sought`` the modules it looked for in vain (an optional one does not end in an error).
-    ``missing_file`` is the path that it could not open, where that is why it failed.
+    ``missing_file`` is the path that it could not open, where that is why it failed. ``libraries`` are the shared
+    libraries it had loaded, apart from captured files and the standard library.
     """
 
     outputs: list[dict[str, Any]] | None
@@ -50,6 +52,7 @@ class ProofResult:
     imported: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
     missing_file: str = ""
+    libraries: tuple[Path, ...] = ()
 
 
 def prove(
@@ -79,7 +82,7 @@ def prove(
                 f"The model ends the process that loads it. Its last words:\n{stderr[-2000:]}",
                 "Load the model in a new Python process yourself to see why.",
             )
-        return _result(report)
+        return _result(report, [directory, *sites, Path(sysconfig.get_path("stdlib"))])
 
 
 @contextmanager
@@ -237,7 +240,9 @@ def _run(command: list[str], directory: Path, variables: Mapping[str, str]) -> s
     return finished.stderr
 
 
-def _result(report: dict[str, Any]) -> ProofResult:
+def _result(report: dict[str, Any], known: Iterable[Path]) -> ProofResult:
+    homes = tuple(path.resolve() for path in known)
+    libraries = [Path(path) for path in report.get("libraries", ())]
     error = report.get("error") or {}
     text = f"{error['type']}: {error['message']}" if error else ""
     return ProofResult(
@@ -248,6 +253,7 @@ def _result(report: dict[str, Any]) -> ProofResult:
         tuple(report.get("modules", ())),
         tuple(report.get("sought", ())),
         error.get("missing_file") or "",
+        tuple(path for path in libraries if not any(path.is_relative_to(home) for home in homes)),
     )
 
 

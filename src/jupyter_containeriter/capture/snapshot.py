@@ -139,6 +139,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         code_digest=closure.code_digest,
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
         notes=(*guard.notes, *_notes(closure)),
+        libraries=closure.libraries,
     )
 
 
@@ -267,7 +268,7 @@ def _attempt(
             missing = ""
         else:
             failure = None if missing else _failure(request, predictions, result, code)
-        return Trial(missing, failure, result.imported, result.sought)
+        return Trial(missing, failure, result.imported, result.sought, result.libraries)
 
     return attempt
 

@@ -105,7 +105,10 @@ def kernel_base(cache: LayerCache) -> Base:
     data = (*_root_files(), *_time_zones(), *_locale())
     members = (*data, _binary(target, interpreter), *_standard_library())
     modules = [member.source for member in members if member.source and member.source.suffix == ".so"]
-    found = linked([interpreter, *modules], (), kernel_search(), cache, _LOADED_BY_NAME)
+    search = kernel_search()
+    everywhere = search.inherited + search.variable
+    named = {name: path for name in _LOADED_BY_NAME if (path := elf.find_library(name, everywhere))}
+    found = linked([interpreter, *modules], (), search, cache, named)
     linker = header.interpreter if header else None
     places = Places(_directory_of_c_library(found), f"{PREFIX}/lib")
     ordinary = {name: path for name, path in found.items() if not linker or name != linker.name}

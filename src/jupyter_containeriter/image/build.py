@@ -13,7 +13,7 @@ from jupyter_containeriter import conda
 from jupyter_containeriter.accounts import USER_ID
 from jupyter_containeriter.image.base import Base, kernel_search
 from jupyter_containeriter.image.cache import LayerCache
-from jupyter_containeriter.image.libraries import Places, library_members, linked
+from jupyter_containeriter.image.libraries import Places, library_members, linked, loaded
 from jupyter_containeriter.image.members import LayerSpec, Member
 from jupyter_containeriter.image.metadata import comparable_record, is_of_one_installation, is_record
 from jupyter_containeriter.image.neutral import PREFIX, neutral
@@ -138,7 +138,8 @@ def _libraries(snapshot: Snapshot, base: Base, cache: LayerCache) -> list[Member
         return []
     files = [*(file for distribution in snapshot.environment for file in distribution.files), *snapshot.code]
     binaries = [path for name, path in files if name.endswith(".so") or ".so." in name]
-    found = linked(binaries, base.libraries, kernel_search(), cache)
+    named = loaded(snapshot.libraries, binaries, base.libraries)
+    found = linked(binaries, base.libraries, kernel_search(), cache, named)
     places = Places(base.system_libraries, f"{PREFIX}/lib")
     libraries = library_members(found, places, neutral(), bundled={path.name for path in binaries})
     return [*libraries, *_conda_data(found.values(), cache)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,38 @@ class Places:
         return self.system if name in bundled or elf.in_system_directory(path) else self.other
 
 
+#: They come with NVIDIA's driver, and its container runtime shows those of the machine to every container with a GPU.
+_OF_DRIVER = ("libcuda.so", "libnvidia-")
+
+
+def loaded(libraries: Iterable[Path], files: Iterable[Path], known: Iterable[str]) -> dict[str, Path]:
+    """Return libraries that a process had loaded under the names it may have asked for: those of links beside them.
+
+    Parameters
+    ----------
+    libraries
+        What was loaded, links followed.
+    files
+        What goes into the image anyway.
+    known
+        Names that the base provides.
+    """
+    own, provided = {path.resolve() for path in files}, set(known)
+    found: dict[str, Path] = {}
+    for path in libraries:
+        if path not in own and not path.name.startswith(_OF_DRIVER):
+            beside = path.parent.glob(f"{re.split('[-.]', path.name)[0]}*")
+            names = {link.name for link in beside if link.resolve() == path}
+            found |= dict.fromkeys(sorted(names), path) if provided.isdisjoint(names) else {}
+    return found
+
+
 def linked(
-    files: Iterable[Path], known: Iterable[str], search: elf.Search, cache: LayerCache, more: Iterable[str] = ()
+    files: Iterable[Path],
+    known: Iterable[str],
+    search: elf.Search,
+    cache: LayerCache,
+    named: Mapping[str, Path],
 ) -> dict[str, Path]:
     """Return what :func:`elf.closure` finds, remembered until a file, or a library that was found, changes.
 
@@ -45,17 +76,16 @@ def linked(
         As of :func:`elf.closure`.
     cache
         Remembers.
-    more
-        Names of libraries that the process loads by name, hence named in no ELF header.
+    named
+        Libraries that the process loads by name, which no ELF header has to name. They count before others of the name.
     """
     files, known = list(files), sorted(known)
     asked = [[str(path), _status(path)] for path in files]
     places = [[str(path) for path in part] for part in (search.inherited, search.variable)]
-    key = hashlib.sha256(json.dumps([asked, known, places, list(more)]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([asked, known, places, sorted(map(str, named.items()))]).encode()).hexdigest()
 
     def compute() -> dict[str, Any]:
-        named = {name: path for name in more if (path := elf.find_library(name, search.inherited + search.variable))}
-        found = {**named, **elf.closure([*files, *named.values()], known, search)}
+        found = {**elf.closure([*files, *named.values()], known, search), **named}
         return {name: [str(path), _status(path)] for name, path in sorted(found.items())}
 
     def valid(kept: Mapping[str, Any]) -> bool:

@@ -24,7 +24,8 @@ def prove(root: Path, output: Path) -> None:
     output
         JSON file to write: ``outputs`` (tensors, or null without a sample) and ``output_schema``, or ``error`` with
         ``type``, ``message``, ``traceback``, ``missing_module`` and ``missing_file``; in any case ``modules`` (the
-        top-level names of what was imported) and ``sought`` (the modules that were looked for in vain).
+        top-level names of what was imported), ``sought`` (the modules that were looked for in vain) and ``libraries``
+        (paths of the shared libraries that were loaded).
 
     Notes
     -----
@@ -38,7 +39,16 @@ def prove(root: Path, output: Path) -> None:
         report = {"error": _describe(error)}
     report["modules"] = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module is not None})
     report["sought"] = sorted(sought.names)
+    report["libraries"] = _libraries()
     output.write_text(json.dumps(report), encoding="utf-8")
+
+
+def _libraries() -> list[str]:
+    """Read what is mapped (``man 5 proc_pid_maps``); modules load libraries by name that no file says they need."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text(errors="surrogateescape").splitlines() if maps.exists() else []
+    paths = {fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6}
+    return sorted(path for path in paths if ".so" in path.rpartition("/")[2])
 
 
 class _Sought:
