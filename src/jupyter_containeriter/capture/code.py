@@ -110,7 +110,7 @@ class Needs:
         fresh = dict(self._fresh(found))
         if (developed := self._inventory.developed(found.name, found.file)) and developed.project:
             self.distributions.setdefault(developed.name, f"{why} (an editable installation)")
-            fresh |= {name: path for name, path, _ in developed.project.code if name not in self.code}
+            fresh |= {name: Path(path) for name, path, _ in developed.project.code if name not in self.code}
         self.code |= fresh
         for name, path in fresh.items():
             if name.endswith(".py"):

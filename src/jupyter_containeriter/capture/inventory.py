@@ -76,13 +76,13 @@ class Installed:
 
     def holds(self, file: Path) -> bool:
         """Tell whether a file is one of its own, also where the path leads over linked directories."""
-        if file in self._files:
+        if str(file) in self._files:
             return True
         below = os.path.relpath(os.path.realpath(file.parent), os.path.realpath(self._metadata.parent))
-        return self._metadata.parent / below / file.name in self._files
+        return os.path.normpath(self._metadata.parent / below / file.name) in self._files
 
     @cached_property
-    def _files(self) -> frozenset[Path]:
+    def _files(self) -> frozenset[str]:
         return frozenset(path for _, path, _ in self._record)
 
     def requirements(self, extras: frozenset[str]) -> tuple[Wanted, ...]:
@@ -254,7 +254,7 @@ def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:
 
 def _sized(entries: Iterable[Entry]) -> tuple[int, tuple[tuple[str, Path], ...]]:
     kept = list(entries)
-    return sum(size for _, _, size in kept), tuple((name, path) for name, path, _ in kept)
+    return sum(size for _, _, size in kept), tuple((name, Path(path)) for name, path, _ in kept)
 
 
 def _is_left_out(name: PurePosixPath) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from jupyter_containeriter.capture.tree import walk
 
-Entry = tuple[str, Path, int]
-"""A file: its name below ``site-packages``, its place on disk, its size in bytes."""
+Entry = tuple[str, str, int]
+"""A file: its name below ``site-packages``, its place on disk (a text: there are ten thousands), its size in bytes."""
 
 #: Where Debian's packages put modules, and where ``dpkg`` lists their files.
 _DEBIAN = Path("/usr/lib")
@@ -46,7 +46,7 @@ def _rows(record: str, root: Path) -> Iterator[Entry]:
     for row in csv.reader(record.splitlines()):
         if not row or row[0].startswith(("../", "/")) or "__pycache__/" in row[0]:
             continue
-        path = root / row[0]
+        path = f"{root}/{row[0]}"
         size = int(row[2]) if len(row) > 2 and row[2].isdigit() else _size(path)
         if size is not None:
             yield row[0], path, size
@@ -56,7 +56,7 @@ def _listed(listed: str, metadata: Path) -> Iterator[Entry]:
     for line in listed.splitlines():
         path = Path(os.path.normpath(metadata / line))
         if path.is_relative_to(metadata.parent) and "__pycache__" not in path.parts and path.is_file():
-            yield path.relative_to(metadata.parent).as_posix(), path, path.stat().st_size
+            yield path.relative_to(metadata.parent).as_posix(), str(path), path.stat().st_size
 
 
 def _importable(root: Path, name: str) -> Iterator[Entry]:
@@ -64,7 +64,7 @@ def _importable(root: Path, name: str) -> Iterator[Entry]:
     if (root / name).is_dir():
         yield from _below(root / name, root)
     for path in (*root.glob(f"{name}.py"), *root.glob(f"{name}.*.so"), *root.glob(f"{name}.so")):
-        yield path.relative_to(root).as_posix(), path, path.stat().st_size
+        yield path.relative_to(root).as_posix(), str(path), path.stat().st_size
 
 
 def _metadata(metadata: Path) -> Iterator[Entry]:
@@ -75,7 +75,7 @@ def _metadata(metadata: Path) -> Iterator[Entry]:
 
 def _below(path: Path, root: Path) -> Iterator[Entry]:
     found: Iterable[tuple[Path, int]] = walk(path) if path.is_dir() else ((path, path.stat().st_size),)
-    return ((file.relative_to(root).as_posix(), file, size) for file, size in found)
+    return ((file.relative_to(root).as_posix(), str(file), size) for file, size in found)
 
 
 @lru_cache(maxsize=256)
@@ -99,8 +99,8 @@ def _guess(distribution: importlib.metadata.Distribution) -> tuple[str, ...]:
     return (distribution.metadata["Name"].replace("-", "_"),)
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116
     except OSError:
         return None
