@@ -195,8 +195,8 @@ class GarbageCollector:
             reasons = kept_versions(session, rows)
             kept = {version: why for version in versions if (why := _reason(version, reasons, others))}
             shelf = _Shelf("layer cache", session.cache.sizes(), [*(version.blobs for version in versions), others])
-            leftovers = self._remove_leftovers(shelf, order)
             shelves = {engine: _engine_shelf(engine, versions) for engine in session.engines()}
+            leftovers = self._remove_leftovers(shelf, shelves, order)
             removed = self._remove_versions([v for v in versions if v not in kept], shelf, shelves, order)
         places = [Place(one.name, one.before, one.after) for one in (shelf, *shelves.values()) if one.before]
         return Collected(
@@ -245,12 +245,12 @@ class GarbageCollector:
 
     # --- leftovers -----------------------------------------------------------------------------------------------
 
-    def _remove_leftovers(self, shelf: _Shelf, order: _Order) -> int:
+    def _remove_leftovers(self, shelf: _Shelf, engines: Iterable[Engine], order: _Order) -> int:
         """Remove what nothing refers to, if it is old enough; return its bytes."""
         cache = self._session.cache
         unknown = {cache.blob(digest): digest for digest in shelf.sizes if digest not in shelf.users}
         stale = time.time() - _STALE_SECONDS
-        old = [path for path in (*unknown, *self._leftovers(shelf)) if touched(path) < order.old]
+        old = [path for path in (*unknown, *self._leftovers(shelf.users, engines)) if touched(path) < order.old]
         old += [path for path in (*cache.memos(), *self._remembered()) if touched(path) < stale]
         size = sum(size_of(path) for path in old)
         for path in old:
@@ -260,12 +260,12 @@ class GarbageCollector:
                 discard(path)
         return size
 
-    def _leftovers(self, shelf: _Shelf) -> Iterator[Path]:
+    def _leftovers(self, known: Collection[str], engines: Iterable[Engine]) -> Iterator[Path]:
         session = self._session
         yield from session.cache.leftovers()
         yield from session.workspace.glob(f"{PROOF}*")
-        for engine in session.engines():
-            yield from engine.leftovers(shelf.users)
+        for engine in engines:
+            yield from engine.leftovers(known)
         if not session.unreachable():
             containers = [container for _, container in session.containers()]
             yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers})
