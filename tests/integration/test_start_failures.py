@@ -51,7 +51,7 @@ class Failing(Mean):
 
 class Different(Mean):
     def predict(self, rows):
-        shift = 0.25 if os.getuid() == 65532 else 0.0
+        shift = 0.25 if inside() else 0.0
         return [value + shift for value in super().predict(rows)]
 
 def moody(kind):

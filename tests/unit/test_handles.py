@@ -82,3 +82,13 @@ def test_what_no_container_and_no_name_needs_is_told(tmp_path: Path) -> None:
     for name in ("churn", "fraud"):
         store.promote(name, "c1")
     assert store.unused({"c1"}, {"churn"}) == [tmp_path / "c2", tmp_path / "promoted" / "fraud"]
+
+
+def test_tokens_are_listed_by_container(tmp_path: Path) -> None:
+    """Every token is known by its container; a deployment without one has none, and promotions are no tokens."""
+    store = HandleStore(tmp_path / "handles")
+    assert store.tokens() == {}
+    store.save("abcdefghijklmnop", Handle(token="secret"))
+    store.save("open", Handle())
+    store.promote("churn", "open")
+    assert store.tokens() == {"the token of container abcdefghijkl": "secret"}

@@ -185,11 +185,12 @@ def _place_bytecode(module: Path, source: Path, place: Callable[[Path, Path], No
 
 #: Hides what images leave out, says that Python runs, and becomes the server's own program.
 _PRELUDE = """
-import runpy, sys
+import sys
 hidden, started, *sys.argv = sys.argv[1:]
 sys.modules.update(dict.fromkeys(hidden.split()))
 open(started, "w").close()
-runpy.run_path(sys.argv[0], run_name="__main__")
+__file__ = sys.argv[0]
+exec(compile(open(__file__).read(), __file__, "exec"))
 """
 
 
