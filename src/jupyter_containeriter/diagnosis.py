@@ -84,7 +84,9 @@ def _engines(settings: ContainerIter, state: Path) -> Iterator[Finding]:
 def _namespaces() -> Finding:
     if namespaces_work():
         return Finding("Namespaces", "ok", "user namespaces work, so the sandbox does, and proofs are confined")
-    remedy = "The sandbox and confined proofs need them: sysctl kernel.unprivileged_userns_clone=1, or AppArmor."
+    remedy = (
+        "The sandbox and confined proofs need them: sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile."
+    )
     return Finding("Namespaces", "warning", "this machine forbids user namespaces", remedy)
 
 
