@@ -88,7 +88,7 @@ def _containerize_parser() -> MagicParser:
     add("--port", metavar="P", type=int, help="port on 127.0.0.1")
     add("--no-token", action="store_true", help="serve without a bearer token")
     add("--no-deploy", action="store_true", help="build and load the image only")
-    add("--include", metavar="PKG", action="append", default=[], help="add a package to the image")
+    add("--include", metavar="PKG", action="append", default=[], help="add a package to the image: PKG or PKG[EXTRA]")
     add("--exclude", metavar="PKG", action="append", default=[], help="leave a package out of the image")
     add("--allow-data", action="store_true", help="capture data that hangs on functions, however large")
     add("--allow-secrets", action="store_true", help="capture what looks like a password or key")

@@ -1,12 +1,19 @@
-"""What a Python file imports, read from its syntax: also inside functions, and by name where the name is a constant."""
+"""What Python code imports, read from a file's syntax or from a function's byte code, whether or not it runs.
+
+Also inside functions, and by name where the name is a constant: ``importlib.import_module("helpers.x")``.
+"""
 
 from __future__ import annotations
 
 import ast
+import dis
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 from jupyter_containeriter.capture.remember import by_status
+
+_IMPORTERS = ("import_module", "__import__")
 
 
 def imported_modules(path: Path, package: str = "") -> set[str]:
@@ -24,6 +31,26 @@ def imported_modules(path: Path, package: str = "") -> set[str]:
     ``from a import b`` gives ``a`` and ``a.b``, which may be a module or not.
     """
     return {_absolute(name, package) for name in _written(path)} - {""}
+
+
+def imported_by(code: CodeType) -> set[str]:
+    """Return the dotted names that a function's own code may import; of functions within it, they say themselves.
+
+    ``from a import b`` gives ``a`` and ``a.b``, as for a file.
+    """
+    found: set[str] = set()
+    module, named = "", False
+    for instruction in dis.get_instructions(code):
+        value = instruction.argval
+        if instruction.opname == "IMPORT_NAME":
+            module = value
+            found.add(module)
+        elif instruction.opname == "IMPORT_FROM":
+            found.add(f"{module}.{value}")
+        elif instruction.opname == "LOAD_CONST" and named and isinstance(value, str):
+            found.add(value)
+        named = value in _IMPORTERS or (named and instruction.opname != "LOAD_CONST")
+    return found
 
 
 @by_status
@@ -51,7 +78,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 def _is_import(function: ast.expr) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in {"import_module", "__import__"}
+    return name in _IMPORTERS
 
 
 def _absolute(name: str, package: str) -> str:

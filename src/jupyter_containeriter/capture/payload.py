@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 import hashlib
 import io
 import pickle
@@ -13,6 +12,7 @@ from typing import Any
 
 import cloudpickle
 
+from jupyter_containeriter.capture.imports import imported_by
 from jupyter_containeriter.capture.parts import Parts, in_order
 from jupyter_containeriter.errors import CaptureError
 
@@ -107,7 +107,7 @@ class _Tracer(cloudpickle.Pickler):  # type: ignore[misc]
         self.code.update(code.co_code + repr((code.co_name, code.co_names, code.co_varnames)).encode())
         constants = [in_order(c) if isinstance(c, frozenset) else c for c in code.co_consts]
         self.code.update(repr([c for c in constants if not isinstance(c, CodeType)]).encode())
-        self.modules.update(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
+        self.modules.update(imported_by(code))
         return self.dispatch_table[CodeType](code.replace(co_filename=_NOTEBOOK))
 
     def _function_getnewargs(self, func: Any) -> tuple[Any, ...]:

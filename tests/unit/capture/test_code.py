@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jupyter_containeriter.capture.archives import Archives
-from jupyter_containeriter.capture.code import Needs, imported_modules
+from jupyter_containeriter.capture.code import Needs
+from jupyter_containeriter.capture.imports import imported_by, imported_modules
 from jupyter_containeriter.capture.inventory import current_inventory
 from jupyter_containeriter.errors import CaptureError
 
@@ -169,3 +170,21 @@ def test_what_is_imported_from_a_module_is_not_looked_for_elsewhere(local: Local
     needs = _needs("front")
     assert set(needs.code) == {"front.py", "helper.py"}
     assert needs.distributions == {"python-dateutil": "local module helper.py imports it"}
+
+
+def test_functions_tell_what_they_may_import() -> None:
+    """A function of the notebook is read for its imports, whether they run or not, also by constant names."""
+
+    def function(x: Any) -> Any:
+        import a.b
+        from c import d
+        from c import e as f
+
+        if x:
+            importlib.import_module("g.h")
+            importlib.import_module(f"i.{x}", package="no")
+            __import__("j", globals())
+        return a, d, f, "no module"
+
+    assert imported_by(function.__code__) >= {"a.b", "c", "c.d", "c.e", "g.h", "j"}
+    assert not {"no", "no module"} & imported_by(function.__code__)
