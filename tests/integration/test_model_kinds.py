@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import model_cells as cells
 import pytest
-from notebook_bench import Lab, Notebook
+from notebook_bench import WAIT_SECONDS, Lab, Notebook
 
 from jupyter_containeriter.types import CONTAINER_ROOT
 
@@ -122,7 +122,9 @@ def test_kind_of_model(family: Family, kind: Kind, new_name: Callable[[str], str
     lab, notebook = family(kind.kernel)
     name = new_name(kind.title.lower().replace(" ", "-"))
     line = kind.call.replace("{name}", name)
-    cell = notebook.ok(line if line.startswith("%%") else f"deployed = %containerize {line} --name {name}")
+    running = notebook.start(line if line.startswith("%%") else f"deployed = %containerize {line} --name {name}")
+    # The first image of a big framework takes its time.
+    cell = running.result(4 * WAIT_SECONDS).succeeded()
     (row,) = lab.rows(name)
     assert (row["status"], row["parity"]) == ("verified", kind.parity), cell.html
     assert recorded_formats(lab, name) == (kind.format, kind.parts)

@@ -36,6 +36,8 @@ class Trial:
         Modules it looked for in vain.
     libraries
         Shared libraries it had loaded that no distribution holds.
+    file
+        The path it could not open; "" where that is not what failed.
     """
 
     missing: str = ""
@@ -43,6 +45,7 @@ class Trial:
     imported: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
     libraries: tuple[Path, ...] = ()
+    file: str = ""
 
 
 Attempt = Callable[[tuple[Distribution, ...], dict[str, Path]], Trial]
@@ -108,7 +111,7 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
                 raise _missing(search, trial.missing)
         elif trial.failure is None:
             break
-        elif not search.reconsider(trial.sought):
+        elif not search.reconsider(trial.sought, trial.file):
             raise trial.failure
     libraries = [str(library) for library in trial.libraries]
     found = {"added": search.added, "imported": trial.imported, "libraries": libraries}

@@ -93,15 +93,24 @@ class ClosureSearch:
         self.added.append(module)
         return True
 
-    def reconsider(self, sought: Iterable[str]) -> bool:
+    def reconsider(self, sought: Iterable[str], file: str) -> bool:
         """After a proof that failed for whatever reason, add what may be why.
 
-        That is what serves GPUs only, or else the optional modules that were looked for and that the kernel has.
+        That is the rest of a distribution that did not find a file of its own; what serves GPUs only; or else the
+        optional modules that were looked for and that the kernel has.
         """
-        if self._keep_gpus():
+        if self._complete(file) or self._keep_gpus():
             return True
         supplied = [self.supply(module) for module in sought if sys.modules.get(module) is not None]
         return any(supplied)
+
+    def _complete(self, file: str) -> bool:
+        """Take all of a distribution that lacks one of its files, such as source code it compiles when it is used."""
+        _, inside, name = file.rpartition("/site-packages/")
+        module = name.partition("/")[0]
+        owners = self._needs.owners(module) if inside else set()
+        held = any(name in dict(self._inventory[owner].captured("", whole=True).files) for owner in owners)
+        return held and self.supply(module)
 
     def _keep_gpus(self) -> bool:
         if self._gpus or not self.left_out():

@@ -268,7 +268,7 @@ def _attempt(
             missing = ""
         else:
             failure = None if missing else _failure(request, predictions, result, code)
-        return Trial(missing, failure, result.imported, result.sought, result.libraries)
+        return Trial(missing, failure, result.imported, result.sought, result.libraries, result.missing_file)
 
     return attempt
 

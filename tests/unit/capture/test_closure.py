@@ -47,6 +47,7 @@ def site(tmp_path: Path, on_path: OnPath) -> Path:
     install(site, "alpha-gpu", library)
     install(site, "alpha-cpu", {"cpulib/lib/libcpu.so.1": "\0libm.so.6\0", "cpulib/__init__.py": ""})
     install(site, "optional", {"optional.py": ""})
+    install(site, "compiling", {"compiling/__init__.py": "", "compiling/kernels.cu": ""})
     on_path(site)
     importlib.import_module("optional")
     return site
@@ -64,6 +65,32 @@ def close(tmp_path: Path, search: Search) -> Callable[..., Closure]:
 
 def _names(closure: Closure) -> set[str]:
     return {d.name for d in closure.environment if "inference server" not in d.reason}
+
+
+@pytest.mark.usefixtures("site")
+def test_a_distribution_that_misses_its_own_file_is_taken_whole(close: Callable[..., Closure]) -> None:
+    """Source code is left out, until a package does not find a piece of it that it compiles when it is used."""
+    seen: list[set[str]] = []
+
+    def proof(environment: tuple[Distribution, ...], code: Iterable[str]) -> Trial:
+        seen.append(_files(environment))
+        if "compiling/kernels.cu" in seen[-1]:
+            return Trial()
+        return Trial(failure=_FAILURE, file="/proof/root/site-packages/compiling/kernels.cu")
+
+    assert "compiling/kernels.cu" in _files(close(proof, "compiling").environment)
+    assert len(seen) == 2
+
+
+@pytest.mark.usefixtures("site")
+def test_a_file_that_no_distribution_has_is_not_searched_without_end(close: Callable[..., Closure]) -> None:
+    """A proof that lacks a file which is in no distribution fails with its own error."""
+    with pytest.raises(ParityError):
+        close(lambda *_: Trial(failure=_FAILURE, file="/proof/root/site-packages/compiling/other.cu"), "compiling")
+
+
+def _files(environment: Iterable[Distribution]) -> set[str]:
+    return {name for distribution in environment for name, _ in distribution.files}
 
 
 # --- what the proof misses -----------------------------------------------------------------------------------------
