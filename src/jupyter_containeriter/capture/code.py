@@ -54,6 +54,7 @@ class Needs:
         self._seen: set[str] = set()
         self.distributions: dict[str, str] = {}
         self.code: dict[str, Path] = {}
+        self._files: set[Path] = set()
         self._size = 0
 
     def add(self, modules: Iterable[str], reason: Reason) -> None:
@@ -107,11 +108,13 @@ class Needs:
                 f"{found.name} was imported from {found.file}, which is no longer there.",
                 "Put the file back, or restart the kernel and import the module from where it is now.",
             )
-        fresh = dict(self._fresh(found))
+        # Most came with their package already.
+        fresh = {} if found.file in self._files else dict(self._fresh(found))
         if (developed := self._inventory.developed(found.name, found.file)) and developed.project:
             self.distributions.setdefault(developed.name, f"{why} (an editable installation)")
             fresh |= {name: Path(path) for name, path, _ in developed.project.code if name not in self.code}
         self.code |= fresh
+        self._files.update(fresh.values())
         for name, path in fresh.items():
             if name.endswith(".py"):
                 package = name.rpartition("/")[0].replace("/", ".")

@@ -394,6 +394,19 @@ def test_what_is_no_code_is_passed_over(local: Local, search: Search, tmp_path: 
     assert set(search("shop").code) == {"shop/__init__.py", "shop/data/weights.txt", "shop/old/a.pyc"}
 
 
+def test_a_directory_is_walked_once(local: Local, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many modules of a package or namespace are in use, its directory is looked through once."""
+    walked: list[Path] = []
+    real = code_module.walk
+    monkeypatch.setattr(code_module, "walk", lambda path: walked.append(path) or real(path))
+    names = [f"m{n}" for n in range(5)]
+    local({f"{place}/{name}.py": "" for place in ("space", "pack/sub") for name in names})
+    directory = local({"pack/__init__.py": "", "pack/sub/__init__.py": ""})
+    found = search(*(f"{place}.{name}" for place in ("space", "pack.sub") for name in names))
+    assert len(found.code) == 12
+    assert sorted(walked) == [directory / "pack", directory / "space"]
+
+
 def test_too_much_data_is_refused_with_its_biggest_files(
     local: Local, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
