@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -23,12 +24,15 @@ from verification import Outcome, prepare, verify
 
 OUTPUT = Path("build/sweep.json")
 
+#: One more than there are cores: each waits now and then for its server.
+WORKERS = (os.cpu_count() or 1) + 1
+
 #: Outcomes in the order of the table.
 OUTCOMES = ("exact", "close", "not fitted", "failed")
 
 
 def sweep(words: Iterable[str]) -> list[Outcome]:
-    """Verify the estimators whose names contain one of the words, two at a time, with a line of progress."""
+    """Verify the estimators whose names contain one of the words, several at a time, with progress."""
     warnings.simplefilter("ignore")
     words = tuple(words) or ("",)
     kinds = [kind for kind in estimator_classes() if any(word.lower() in kind.__name__.lower() for word in words)]
@@ -37,7 +41,7 @@ def sweep(words: Iterable[str]) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory(prefix="sweep-") as directory,
-        ProcessPoolExecutor(2, context, initializer=prepare, initargs=(directory,)) as pool,
+        ProcessPoolExecutor(WORKERS, context, initializer=prepare, initargs=(directory,)) as pool,
     ):
         futures = [pool.submit(verify, *case) for case in cases]
         try:
