@@ -202,7 +202,7 @@ def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
 
 
 def _variables(base: Base) -> list[str]:
-    own = {"LANG": "C.UTF-8", **dict(entry.split("=", 1) for entry in base.environment), "HOME": "/tmp"}  # noqa: S108
+    own = {"LANG": "C.UTF-8", **dict(entry.partition("=")[::2] for entry in base.environment), "HOME": "/tmp"}  # noqa: S108
     return [f"{name}={value}" for name, value in own.items()]
 
 

@@ -89,7 +89,7 @@ def fetch_wheels(
         _fetch(missing, target, places)
     for place in places.values():
         # So that its age tells for how long nothing has needed it.
-        place.touch()
+        os.utime(place)
     return places
 
 
