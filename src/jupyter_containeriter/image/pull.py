@@ -28,8 +28,6 @@ class Pull:
         As it was given, for messages, and read.
     architecture
         In OCI's words.
-    progress
-        Hears what is fetched.
 
     Raises
     ------
@@ -39,14 +37,11 @@ class Pull:
         What it holds under this name is no image that can be built on.
     """
 
-    def __init__(
-        self, cache: LayerCache, reference: str, parsed: ImageReference, architecture: str, progress: Progress
-    ) -> None:
+    def __init__(self, cache: LayerCache, reference: str, parsed: ImageReference, architecture: str) -> None:
         self._cache = cache
         self._reference = reference
         self._parsed = parsed
         self._architecture = architecture
-        self._progress = progress
         self._registry = Registry(parsed.registry)
 
     def resolve(self) -> tuple[str, str]:
@@ -65,22 +60,22 @@ class Pull:
             keep_document(found.content, self._cache)
             return found.digest, manifest["config"]["digest"]
 
-    def layers(self, digest: str) -> None:
-        """Bring configuration and layers of a manifest into the cache."""
+    def layers(self, digest: str, progress: Progress) -> None:
+        """Bring configuration and layers of a manifest into the cache; ``progress`` hears what is fetched."""
         content = document(digest, self._cache) or self._registry.manifest(self._parsed.repository, digest).content
         manifest = json.loads(content)
         config = self._small(manifest["config"]["digest"])
         pairs = list(zip(manifest["layers"], diff_ids(config), strict=True))
         missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.blob(diff_id).exists()}
         size = sum(layer["size"] for layer in missing.values())
-        self._progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size / 1e6:.0f} MB.")
+        progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size / 1e6:.0f} MB.")
         received = 0
 
         def told(pieces: Iterator[bytes]) -> Iterator[bytes]:
             nonlocal received
             for piece in pieces:
                 received += len(piece)
-                self._progress.detail(f"{received / 1e6:.0f} of {size / 1e6:.0f} MB")
+                progress.detail(f"{received / 1e6:.0f} of {size / 1e6:.0f} MB")
                 yield piece
 
         for diff_id, layer in missing.items():

@@ -52,7 +52,7 @@ class Found:
 
     name: str
     config: str
-    fetch: Callable[[], object]
+    fetch: Callable[[Progress], object]
 
 
 class RegistryBases:
@@ -99,7 +99,7 @@ class RegistryBases:
             self._found[key] = self._find(reference, parsed, architecture, holder, progress)
         found = self._found[key]
         if not self._complete(found.config):
-            found.fetch()
+            found.fetch(progress)
         return self._assembled(found, reference)
 
     # --- find --------------------------------------------------------------------------------------------------------
@@ -110,32 +110,32 @@ class RegistryBases:
         held = holder.held(reference)
         if held is not None and held.architecture == architecture:
             return self._held(reference, parsed, held, holder, progress)
-        pull = Pull(self._cache, reference, parsed, architecture, progress)
+        pull = Pull(self._cache, reference, parsed, architecture)
         key = "base-" + hashlib.sha256(f"{parsed} {architecture}".encode()).hexdigest()
         known = self._cache.recall(key)
         if known and parsed.digest:
-            return Found(known["name"], known["config"], lambda: pull.layers(known["manifest"]))
+            return Found(known["name"], known["config"], lambda told: pull.layers(known["manifest"], told))
         try:
             manifest, config = pull.resolve()
         except RegistryError as error:
             if not known or not self._complete(known["config"]):
                 raise
             progress.note(f"{error.message} The base is what {reference} was when it was used last: {known['name']}.")
-            return Found(known["name"], known["config"], lambda: pull.layers(known["manifest"]))
+            return Found(known["name"], known["config"], lambda told: pull.layers(known["manifest"], told))
         name = f"{reference.partition('@')[0]}@{manifest}"
         self._cache.remember(key, {"name": name, "config": config, "manifest": manifest})
-        return Found(name, config, lambda: pull.layers(manifest))
+        return Found(name, config, lambda told: pull.layers(manifest, told))
 
     def _held(
         self, reference: str, parsed: ImageReference, held: HeldImage, holder: ImageHolder, progress: Progress
     ) -> Found:
         """Take it from the engine; which configuration its id stands for is known after the first time."""
 
-        def fetch() -> dict[str, Any]:
-            progress.note(f"Taking {reference} from the engine.")
+        def fetch(told: Progress) -> dict[str, Any]:
+            told.note(f"Taking {reference} from the engine.")
             return {"config": archived_layers(holder.export(reference), self._cache)}
 
-        config = self._cache.memo(f"held-{held.id.removeprefix('sha256:')}", fetch)["config"]
+        config = self._cache.memo(f"held-{held.id.removeprefix('sha256:')}", lambda: fetch(progress))["config"]
         digests = dict(entry.split("@") for entry in held.digests)
         # Docker leaves out what Podman writes; an image that was never in a registry has its id only.
         names = (parsed.name, parsed.name.removeprefix("docker.io/").removeprefix("library/"))
