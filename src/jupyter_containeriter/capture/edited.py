@@ -149,7 +149,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _shape(code: CodeType) -> tuple[object, ...]:
     """Return what code does, without where it stands."""
-    constants = tuple(_shape(c) if isinstance(c, CodeType) else _plain(c) for c in code.co_consts)
+    # From Python 3.13 on the body of a class sets the number of its line.
+    line = code.co_firstlineno if "__firstlineno__" in code.co_names else None
+    kept = (c for c in code.co_consts if line is None or c != line)
+    constants = tuple(_shape(c) if isinstance(c, CodeType) else _plain(c) for c in kept)
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     return code.co_qualname, code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_code, names, constants
 
