@@ -22,6 +22,8 @@ needs=(
   openssl:openssl
   mmdebstrap:mmdebstrap
   qemu-aarch64-static:qemu-user-static
+  /usr/bin/python3:python3
+  gcc:build-essential
 )
 
 say() { echo "$*" >&2; }

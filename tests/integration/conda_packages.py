@@ -23,22 +23,19 @@ const char *geo_home(void) { return home; }
 """
 
 #: What the extension is linked to: two names, which are links to one file where it runs (as libblas and liblapack are).
-_FIRST = (
-    "double geo_scale(double x) { return 0; } int geo_count(void) { return 0; } char *geo_home(void) { return 0; }\n"
-)
+_FIRST = "double geo_scale(double x) { return 0; } int geo_count(void) { return 0; }\n"
 _SECOND = "int geo_count_again(void) { return 0; }\n"
 
 _EXTENSION = """
 #include <Python.h>
-double geo_scale(double); int geo_count(void); int geo_count_again(void); const char *geo_home(void);
+double geo_scale(double); int geo_count(void); int geo_count_again(void);
 static PyObject *scale(PyObject *self, PyObject *x) { return PyFloat_FromDouble(geo_scale(PyFloat_AsDouble(x))); }
 static PyObject *copies(PyObject *self, PyObject *no) {
     int first = geo_count(), second = geo_count_again();
     return PyLong_FromLong(second == first + 1 ? 1 : 2);
 }
-static PyObject *home(PyObject *self, PyObject *no) { return PyUnicode_FromString(geo_home()); }
 static PyMethodDef methods[] = {
-    {"scale", scale, METH_O, ""}, {"copies", copies, METH_NOARGS, ""}, {"home", home, METH_NOARGS, ""}, {0}};
+    {"scale", scale, METH_O, ""}, {"copies", copies, METH_NOARGS, ""}, {0}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_geo", "", -1, methods};
 PyMODINIT_FUNC PyInit__geo(void) { return PyModule_Create(&module); }
 """
@@ -46,41 +43,36 @@ PyMODINIT_FUNC PyInit__geo(void) { return PyModule_Create(&module); }
 _PYTHON = """
 import os, sys
 from pathlib import Path
-from pygeo._geo import copies, home, scale
+from pygeo._geo import copies, scale
 
 def shift(x):
     return x + float(Path(sys.prefix, "share", "geo", "shift.txt").read_text())
 
 def configured(x):
     return x + float(Path(os.environ["GEO_DATA"], "shift.txt").read_text())
-
-def compiled_in(x):
-    return x + float(Path(home(), "shift.txt").read_text())
 """
 
 
 def install_conda_packages(prefix: Path, python: str) -> None:
     """Install them: ``units`` and ``geo`` (libraries and data), ``pygeo`` (Python), and a ``zlib`` of the prefix."""
-    if shutil.which("gcc") is None:
-        missing("gcc is not installed (apt-get install gcc)")
     library, site = prefix / "lib", prefix / "lib" / python / "site-packages"
     build = prefix / "build"
     build.mkdir()
-    _compile(build, _UNITS, library / "libunits.so.2", "-Wl,-soname,libunits.so.2")
+    compile_library(library / "libunits.so.2", _UNITS, "-Wl,-soname,libunits.so.2")
     real = library / "libgeo-1.2.so"
     prefixed = f'-DPREFIX="{prefix}"'
-    _compile(build, _GEO, real, prefixed, "-g", str(library / "libunits.so.2"), *_run_path("$ORIGIN"))
+    compile_library(real, _GEO, prefixed, "-g", str(library / "libunits.so.2"), *_run_path("$ORIGIN"))
     for name, source in {"libgeo.so.1": _FIRST, "libgeo_again.so.1": _SECOND}.items():
-        _compile(build, source, build / name, f"-Wl,-soname,{name}")
+        compile_library(build / name, source, f"-Wl,-soname,{name}")
         (library / name).symlink_to(real.name)
     (site / "pygeo").mkdir()
     (site / "pygeo" / "__init__.py").write_text(_PYTHON)
     include = f"-I{sysconfig.get_path('include')}"
     linked = [str(build / "libgeo.so.1"), str(build / "libgeo_again.so.1"), "-Wl,--allow-shlib-undefined"]
-    _compile(build, _EXTENSION, site / "pygeo" / "_geo.so", include, *linked, *_run_path("$ORIGIN/../../.."))
+    compile_library(site / "pygeo" / "_geo.so", _EXTENSION, include, *linked, *_run_path("$ORIGIN/../../.."))
     _data(prefix)
     _metadata(site)
-    _compile(build, "int twice(int x) { return 2 * x; }\n", library / "libquick.so.1.4")
+    compile_library(library / "libquick.so.1.4", "int twice(int x) { return 2 * x; }\n")
     (library / "libquick.so.1").symlink_to("libquick.so.1.4")
     shutil.rmtree(build)
     shutil.copy(_system_zlib(), library / "libz.so.1")
@@ -131,10 +123,12 @@ def _record(prefix: Path, name: str, files: list[str]) -> None:
     (directory / f"{name}-1.0-0.json").write_text(json.dumps(record))
 
 
-def _compile(directory: Path, source: str, target: Path, *options: str) -> None:
-    path = directory / f"{target.name}.c"
-    path.write_text(source)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(target), str(path), *options], check=True)
+def compile_library(target: Path, source: str, *options: str) -> None:
+    """Compile a shared library of C."""
+    if shutil.which("gcc") is None:
+        missing("gcc is not installed (apt-get install gcc)")
+    command = ["gcc", "-shared", "-fPIC", "-o", str(target), "-x", "c", "-", "-x", "none", *options]
+    subprocess.run(command, input=source, text=True, check=True)
 
 
 def _run_path(path: str) -> tuple[str, str]:

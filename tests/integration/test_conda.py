@@ -116,6 +116,14 @@ def test_only_data_that_may_be_read_come_along(files: dict[str, bytes]) -> None:
     assert [name for name in files if "/share/doc/" in name or "/share/unused/" in name] == []
 
 
+def test_image_knows_nothing_of_the_prefix(place: Place, files: dict[str, bytes]) -> None:
+    """A library in which the path of the prefix is compiled does not tell it, nor does any other file."""
+    (prefix,) = place.environment.prefixes
+    compiled_in = [path for path in (prefix / "lib").glob("libgeo-*") if str(prefix).encode() in path.read_bytes()]
+    assert compiled_in
+    assert [name for name, held in files.items() if str(prefix).encode() in held] == []
+
+
 def test_configuration_names_the_prefix_of_the_image(files: dict[str, bytes]) -> None:
     """A path of the prefix in a file of data is that of the image."""
     assert files[f"{PREFIX}/etc/geo.conf"] == f"data = /{PREFIX}/share/geo\n".encode()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conda_packages import compile_library
 from interpreter_bench import MAKES, PERSON, Environment, Place, open_place
 from leaks import leaks
 from notebook_bench import Lab
@@ -96,3 +98,29 @@ def test_image_knows_nothing_of_the_environment(place: Place, image: Image, tmp_
     if len(socket.gethostname()) > 8:
         needles.append(socket.gethostname())
     assert list(leaks(archive, [needle.encode() for needle in needles])) == []
+
+
+# --- once ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_docker_runs_another_version_of_python(
+    environments: Callable[[str], Environment], lab: Lab, docker_running: None, new_name: Callable[[str], str]
+) -> None:
+    """An image with another Python than the one the tests run in predicts the same on Docker."""
+    place = open_place(environments("3.13"), lab, new_name)
+    place.containerize("fitted", "--sample X[:5] --engine docker")
+    assert place.notebook.value("(deployment.predict(X[5:]) == fitted.predict(X[5:])).all().item()")
+
+
+def test_variables_that_move_the_search(
+    lab: Lab, sandbox_working: None, new_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A kernel with PYTHONHOME and LD_LIBRARY_PATH works, and a library found by the latter comes along."""
+    compile_library(tmp_path / "libhouse.so", "int thrice(int x) { return 3 * x; }\n")
+    notebook = lab.open(PYTHONHOME=sys.base_prefix, LD_LIBRARY_PATH=str(tmp_path))
+    notebook.ok("import ctypes\ndef thrice(rows):\n    return [ctypes.CDLL('libhouse.so').thrice(x) for x in rows]")
+    name = new_name("variables")
+    notebook.ok(f"%containerize thrice --name {name} --sample [14]")
+    assert lab.rows(name)[-1]["parity"] == "exact"
+    assert notebook.value("thrice([14])") == [42]
