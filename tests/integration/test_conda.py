@@ -13,35 +13,26 @@ from jupyter_containeriter.types import CONTAINER_ROOT, Image
 
 PREFIX = f"{CONTAINER_ROOT}/python".lstrip("/")
 
-MODELS = """
-import pygeo
-
-def scale(model, rows):
-    import pygeo
-    return [pygeo.scale(x) for x in rows]
-
-def copies(model, rows):
-    import pygeo
-    return [pygeo.copies() for x in rows]
-
-def shift(model, rows):
-    import pygeo
-    return [pygeo.shift(x) for x in rows]
-
-def configured(model, rows):
-    import pygeo
-    return [pygeo.configured(x) for x in rows]
-
-def by_name(model, rows):
-    import ctypes
-    quick = ctypes.CDLL("libquick.so.1")
-    return [quick.twice(x) for x in rows]
-
-def zlib_of_the_prefix(model, rows):
+#: One model that answers all that is asked, so that one image is enough.
+MODEL = """
+def loaded_zlib():
     import sys, zlib
     from pathlib import Path
     maps = Path("/proc/self/maps").read_text().splitlines()
-    return [str(Path(line.split()[-1]).relative_to(sys.prefix)) for line in maps if "/libz.so" in line][:1]
+    (path,) = {Path(line.split()[-1]) for line in maps if "/libz.so" in line}
+    return path.relative_to(sys.prefix)
+
+def told(model, questions):
+    import ctypes, pygeo
+    answers = {
+        "scaled": lambda: pygeo.scale(21),
+        "copies": lambda: pygeo.copies(),
+        "shifted": lambda: pygeo.shift(1.0),
+        "configured": lambda: pygeo.configured(1.0),
+        "by name": lambda: ctypes.CDLL("libquick.so.1").twice(21),
+        "zlib": loaded_zlib,
+    }
+    return [str(answers[question]()) for question in questions]
 """
 
 
@@ -54,16 +45,27 @@ def place(
 ) -> Iterator[Place]:
     """Open a notebook in a conda prefix."""
     place = open_place(environments("conda"), labs(), new_name)
-    place.notebook.ok(MODELS)
+    place.notebook.ok(MODEL)
     yield place
     place.lab.close()
 
 
 @pytest.fixture(scope="module")
-def files(place: Place) -> dict[str, bytes]:
-    """Return the files of an image that needs the library ``geo``, by name; a link is what it leads to."""
-    image = place.containerize("fitted", "--predict scale --sample [1.0,2.0]")
+def image(place: Place) -> Image:
+    """Containerize a model that uses conda's packages."""
+    questions = '["scaled","copies","shifted","configured","by name","zlib"]'
+    return place.containerize("fitted", f"--predict told --sample {questions}")
+
+
+@pytest.fixture(scope="module")
+def files(image: Image) -> dict[str, bytes]:
+    """Return the files of the image by name; a link is what it leads to."""
     return dict(content(image))
+
+
+def ask(place: Place, question: str) -> tuple[str, str]:
+    """Return the answers of the kernel and of the container."""
+    return tuple(place.notebook.value(f"[*told(fitted, [{question!r}]), *deployment.predict([{question!r}])]"))
 
 
 def content(image: Image) -> Iterator[tuple[str, bytes]]:
@@ -79,35 +81,32 @@ def content(image: Image) -> Iterator[tuple[str, bytes]]:
 def test_libraries_of_the_prefix_come_along(place: Place, files: dict[str, bytes]) -> None:
     """An extension finds a library of another package, and that one its own, though no distribution has them."""
     assert {f"{PREFIX}/lib/{name}" for name in ("libgeo.so.1", "libgeo_again.so.1", "libunits.so.2")} <= files.keys()
+    assert ask(place, "scaled") == ("42.0", "42.0")
 
 
-def test_library_with_two_names_is_loaded_once(place: Place) -> None:
+def test_library_with_two_names_is_loaded_once(place: Place, image: Image) -> None:
     """Two names that are links to one file stay so: the container has one copy of its state."""
-    assert place.notebook.value("pygeo.copies()") == 1
-    place.containerize("fitted", "--predict copies --sample [1.0]")
+    assert ask(place, "copies") == ("1", "1")
 
 
-def test_library_loaded_by_name_comes_along(place: Place) -> None:
+def test_library_loaded_by_name_comes_along(place: Place, image: Image) -> None:
     """A library that no file says it needs, and that the model loads by name, is in the container."""
-    assert place.notebook.value("by_name(fitted, [21])") == [42]
-    place.containerize("fitted", "--predict by_name --sample [21]")
+    assert ask(place, "by name") == ("42", "42")
 
 
-def test_library_of_the_prefix_wins_over_the_systems(place: Place) -> None:
+def test_library_of_the_prefix_wins_over_the_systems(place: Place, image: Image) -> None:
     """Where both have a library, the container loads that of the prefix, as the kernel does."""
-    assert place.notebook.value("zlib_of_the_prefix(fitted, [])") == ["lib/libz.so.1"]
-    place.containerize("fitted", "--predict zlib_of_the_prefix --sample [1.0]")
+    assert ask(place, "zlib") == ("lib/libz.so.1", "lib/libz.so.1")
 
 
-def test_data_of_a_library_is_found_below_the_prefix(place: Place) -> None:
+def test_data_of_a_library_is_found_below_the_prefix(place: Place, image: Image) -> None:
     """Data of a package are where sys.prefix has them."""
-    assert place.notebook.value("pygeo.shift(1.0)") == 1.5
-    place.containerize("fitted", "--predict shift --sample [1.0]")
+    assert ask(place, "shifted") == ("1.5", "1.5")
 
 
-def test_variables_of_the_activation_name_the_data(place: Place) -> None:
+def test_variables_of_the_activation_name_the_data(place: Place, image: Image) -> None:
     """A variable that names data of the prefix names them in the container."""
-    place.containerize("fitted", "--predict configured --sample [1.0]")
+    assert ask(place, "configured") == ("1.5", "1.5")
 
 
 def test_only_data_that_may_be_read_come_along(files: dict[str, bytes]) -> None:
