@@ -1,6 +1,7 @@
 """What the clean process may see of this machine: the interpreter, system libraries, what was captured. Nothing else.
 
-No file of the person, no network. A container has none of these files either.
+No file of the person: a container has none either. It has a network, though, and so has the proof: a model may ask a
+server for features.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from jupyter_containeriter.types import Distribution
 _LIBRARIES = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/nix/store")
 _OWN_CONFIGURATION = Path("/etc/ld.so.conf.d")
 
+#: How hosts are found by name; engines give their containers the same.
+_NAMES = (Path("/etc/hosts"), Path("/etc/resolv.conf"))
+
 
 def confined(command: Sequence[str], room: Path, readable: Sequence[Path], shown: Iterable[str]) -> list[str]:
     """Return the command line that runs a command in confinement.
@@ -37,7 +41,13 @@ def confined(command: Sequence[str], room: Path, readable: Sequence[Path], shown
         Paths of the files in ``room/system``.
     """
     libraries = [path for path in _library_directories() if path.is_dir()]
-    tools = [Path(command[0]), Path("/etc/ld.so.cache"), *_time_zones(), *data_directories(Path(sys.base_prefix))]
+    tools = [
+        Path(command[0]),
+        Path("/etc/ld.so.cache"),
+        *_NAMES,
+        *_time_zones(),
+        *data_directories(Path(sys.base_prefix)),
+    ]
     places = [
         *("--tmpfs", "/tmp", "--proc", "/proc"),  # noqa: S108 (the process's own)
         # GPUs are devices; only shared memory holds what belongs to a person.
@@ -50,7 +60,7 @@ def confined(command: Sequence[str], room: Path, readable: Sequence[Path], shown
         *("--bind", str(room), str(room), *_bound([room / "root"])),
         *(word for path in shown for word in ("--ro-bind", str(room / "system" / path), f"/{path}")),
     ]
-    return [bwrap(), *NAMESPACES, "--unshare-net", *places, "--remount-ro", "/", "--chdir", "/tmp", "--", *command]  # noqa: S108
+    return [bwrap(), *NAMESPACES, *places, "--remount-ro", "/", "--chdir", "/tmp", "--", *command]  # noqa: S108
 
 
 def site_directory(distribution: Distribution) -> Path | None:

@@ -2,7 +2,7 @@
 
 The process runs the server's own loader on a directory laid out like ``/opt/containeriter`` in the image, made of
 links to the captured files. What is proven is what will run. Where this machine allows namespaces, the process is
-confined: it sees no other file of the person, and no network.
+confined: it sees no other file of the person.
 """
 
 from __future__ import annotations
