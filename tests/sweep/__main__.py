@@ -1,6 +1,6 @@
 """The sweep: every estimator of scikit-learn to a verified container, on the sandbox engine, by the public API.
 
-Run as ``python tests/sweep [NAME ...]``: estimators whose names contain one of the words, all without. It prints a
+Run as ``python tests/sweep [WORD ...]``: those whose name or form contains one of the words, all without. It prints a
 table, writes ``build/sweep.json``, and exits with 1 where one that can be fitted was not verified.
 """
 
@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -31,12 +31,10 @@ WORKERS = (os.cpu_count() or 1) + 1
 OUTCOMES = ("exact", "close", "not fitted", "failed")
 
 
-def sweep(words: Iterable[str]) -> list[Outcome]:
-    """Verify the estimators whose names contain one of the words, several at a time, with progress."""
+def sweep(words: Sequence[str]) -> list[Outcome]:
+    """Verify what contains one of the words, several at a time, with progress."""
     warnings.simplefilter("ignore")
-    words = tuple(words) or ("",)
-    kinds = [kind for kind in estimator_classes() if any(word.lower() in kind.__name__.lower() for word in words)]
-    cases = [(kind, form) for kind in kinds for form in FORMS if takes(kind, form)]
+    cases = [(kind, form) for kind in estimator_classes() for form in FORMS if _is_meant(kind, form, words)]
     outcomes = []
     context = multiprocessing.get_context("spawn")
     with (
@@ -52,6 +50,11 @@ def sweep(words: Iterable[str]) -> list[Outcome]:
             pool.shutdown(cancel_futures=True)
             raise
     return sorted(outcomes, key=lambda outcome: (outcome.estimator, FORMS.index(outcome.form)))
+
+
+def _is_meant(kind: type, form: str, words: Sequence[str]) -> bool:
+    label = f"{kind.__name__} {form}".lower()
+    return (not words or any(word.lower() in label for word in words)) and takes(kind, form)
 
 
 def tell(outcomes: list[Outcome], total: int) -> None:
