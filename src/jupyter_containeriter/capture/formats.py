@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -131,13 +132,19 @@ def _save_keras(model: Any) -> Native:
     settings = {name: getattr(keras.config, name)() for name in ("floatx", "image_data_format")}
     attributes = {name: getattr(model, name) for name in ("jit_compile", "run_eagerly")}
     options = {"custom_objects": custom, "settings": settings, "attributes": attributes}
-    return Native({"": _normal_zip(data, _without_date)}, options, frozenset({keras.config.backend()}))
+    return Native({"": _normal_zip(data, _normal_keras)}, options, frozenset({keras.config.backend()}))
 
 
-def _without_date(name: str, content: bytes) -> bytes:
-    if name != "metadata.json":
-        return content
-    return json.dumps({key: value for key, value in json.loads(content).items() if key != "date_saved"}).encode()
+def _normal_keras(name: str, content: bytes) -> bytes:
+    """Leave out when a model was saved; number objects that are shared as they come, not by their addresses."""
+    if name == "metadata.json":
+        return json.dumps({key: value for key, value in json.loads(content).items() if key != "date_saved"}).encode()
+    if name == "config.json":
+        numbers: dict[bytes, int] = {}
+        return re.sub(
+            rb'(?<="shared_object_id": )\d+', lambda found: b"%d" % numbers.setdefault(found[0], len(numbers)), content
+        )
+    return content
 
 
 def _custom_objects(model: Any, keras: Any, config: Any) -> dict[str, Any]:

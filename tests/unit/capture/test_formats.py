@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from jupyter_containeriter.types import Snapshot
 
 Cell = Callable[[str], dict[str, Any]]
 
@@ -153,3 +159,93 @@ def test_model_comes_back_from_its_own_format(name: str, cell: Cell, copied: Cal
     assert within.format == "cloudpickle"
     assert name in within.parts
     assert copied(namespace["model"]).files == alone.files
+
+
+_DIGESTS = """
+import hashlib, sys
+from jupyter_containeriter.capture.parts import Parts
+from jupyter_containeriter.capture.payload import pickle_object
+exec(sys.stdin.read())
+parts = Parts()
+payload = pickle_object(model, "model", parts)
+print(payload.digest, [part.describe() for part in parts.finish()])
+"""
+
+
+#: What spaCy itself writes in the order of a set: the characters of its sentencizer.
+_UNORDERED = {"spacy": '\nmodel.remove_pipe("sentencizer")\n'}
+
+
+@pytest.mark.parametrize("name", ["keras", "spacy", "transformers", "torchscript"])
+def test_two_kernels_write_the_same_bytes(name: str) -> None:
+    """Nothing of the process gets into a part: no time, no order of sets, no path."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", _DIGESTS],
+            input=DATA + KINDS[name] + _UNORDERED.get(name, ""),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert name in runs[0]
+
+
+def test_a_tokenizer_does_not_tell_where_it_came_from(tmp_path: Path, copied: Callable[[Any], Any]) -> None:
+    """The files of a tokenizer that was loaded from a directory do not name that directory."""
+    from transformers import AutoTokenizer, BertTokenizerFast
+
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]))
+    BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "saved")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    copy = copied({"tokenizer": tokenizer})
+    assert copy.parts == ["transformers"]
+    assert not [name for name, data in copy.files.items() if str(tmp_path).encode() in data]
+    assert copy.value["tokenizer"]("good bad")["input_ids"] == tokenizer("good bad")["input_ids"]
+
+
+def test_weights_beside_an_onnx_model_are_taken_in(tmp_path: Path, copied: Callable[[Any], Any]) -> None:
+    """A session of a model that keeps its weights in another file needs that file no more."""
+    import onnx
+    import onnxruntime
+
+    weights = onnx.numpy_helper.from_array(np.arange(6, dtype=np.float32).reshape(3, 2), "W")
+    rows, answer = (onnx.helper.make_tensor_value_info(name, 1, [None, None]) for name in "XY")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["X", "W"], ["Y"])], "g", [rows], [answer], [weights]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    assert (tmp_path / "weights").exists()
+    copy = copied(onnxruntime.InferenceSession(tmp_path / "model.onnx"))
+    (tmp_path / "weights").unlink()
+    assert copy.format == "onnx"
+    assert copy.value.run(None, {"X": np.ones((1, 3), np.float32)})[0].tolist() == [[6.0, 9.0]]
+
+
+def test_what_does_not_read_back_is_pickled(cell: Cell, take: Callable[..., Snapshot]) -> None:
+    """A Transformers model with another head than its class makes is pickled, its weights in torch's format."""
+    head = "\nmodel.classifier = torch.nn.Sequential(torch.nn.Linear(16, 4), torch.nn.Linear(4, 2))\nmodel.eval()\n"
+    predict = "def logits(model, rows):\n    return model(torch.tensor(rows)).logits.detach().numpy()\n"
+    snapshot = take(cell(DATA + TRANSFORMERS + head + predict), sample=[[1, 2, 3]], predict="logits")
+    model = json.loads(snapshot.files["snapshot.json"])["model"]
+    assert model["format"] == "cloudpickle"
+    assert [part["format"] for part in model["parts"]] == ["torch"]
+
+
+@pytest.mark.parametrize("wide", ["0", "1"])
+def test_jax_keeps_its_precision(wide: str) -> None:
+    """What a kernel says of 64 bits holds in the container, too, where it is said before JAX is imported."""
+    source = (
+        "import jax, jax.numpy as jnp\n"
+        "from jupyter_containeriter.capture.content import pickle_content\n"
+        "from jupyter_containeriter.capture.predictor import find_predictor\n"
+        f"jax.config.update('jax_enable_x64', bool({wide}))\n"
+        "model = jax.jit(lambda x: x * jnp.ones(2))\n"
+        "print(pickle_content(model, 'model', find_predictor(model, 'model', None, {})).environ)"
+    )
+    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str({"JAX_ENABLE_X64": {"0": "false", "1": "true"}[wide]})
