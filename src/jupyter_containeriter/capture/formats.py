@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import re
 import sys
 import zipfile
@@ -61,10 +62,17 @@ def format_of(kind: type) -> Format | None:
     return None
 
 
+#: Variables by which a person chooses the kernels that compute; with other ones the last digits differ.
+_ARITHMETIC = (
+    *("OPENBLAS_CORETYPE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES"),
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "JAX_DEFAULT_MATMUL_PRECISION"),
+)
+
+
 def environ_for(modules: frozenset[str]) -> dict[str, str]:
     """Return variables that must be set before frameworks among these modules are imported, as in this kernel."""
     packages = {module.partition(".")[0] for module in modules}
-    environ = {}
+    environ = {name: os.environ[name] for name in _ARITHMETIC if name in os.environ}
     if "keras" in packages and (keras := sys.modules.get("keras")):
         environ["KERAS_BACKEND"] = str(keras.config.backend())
         packages.add(environ["KERAS_BACKEND"])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jupyter_containeriter.capture.formats import environ_for
 from jupyter_containeriter.types import Snapshot
 
 Cell = Callable[[str], dict[str, Any]]
@@ -249,3 +250,11 @@ def test_jax_keeps_its_precision(wide: str) -> None:
     )
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str({"JAX_ENABLE_X64": {"0": "false", "1": "true"}[wide]})
+
+
+def test_variables_that_choose_how_numbers_are_computed_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container computes with the kernels that were chosen here; no other variable comes along."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("SOMETHING_ELSE", "1")
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    assert environ_for(frozenset({"numpy"})) == {"OPENBLAS_CORETYPE": "Haswell"}
