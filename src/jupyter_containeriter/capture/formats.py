@@ -62,9 +62,9 @@ def format_of(kind: type) -> Format | None:
     return None
 
 
-#: Variables by which a person chooses the kernels that compute; with other ones the last digits differ.
+#: Variables by which a person chooses the kernels that compute, and their blocks; with others the last digits differ.
 _ARITHMETIC = (
-    *("OPENBLAS_CORETYPE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES"),
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "JAX_DEFAULT_MATMUL_PRECISION"),
 )
 

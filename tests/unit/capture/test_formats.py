@@ -246,15 +246,15 @@ def test_jax_keeps_its_precision(wide: str) -> None:
         "from jupyter_containeriter.capture.predictor import find_predictor\n"
         f"jax.config.update('jax_enable_x64', bool({wide}))\n"
         "model = jax.jit(lambda x: x * jnp.ones(2))\n"
-        "print(pickle_content(model, 'model', find_predictor(model, 'model', None, {})).environ)"
+        "print(pickle_content(model, 'model', find_predictor(model, 'model', None, {})).environ['JAX_ENABLE_X64'])"
     )
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == str({"JAX_ENABLE_X64": {"0": "false", "1": "true"}[wide]})
+    assert run.stdout.strip() == {"0": "false", "1": "true"}[wide]
 
 
 def test_variables_that_choose_how_numbers_are_computed_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container computes with the kernels that were chosen here; no other variable comes along."""
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("SOMETHING_ELSE", "1")
-    monkeypatch.delenv("MKL_CBWR", raising=False)
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
     assert environ_for(frozenset({"numpy"})) == {"OPENBLAS_CORETYPE": "Haswell"}
