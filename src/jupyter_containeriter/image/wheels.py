@@ -1,6 +1,7 @@
 """Compiled packages for the Python of another base: their wheels, chosen and unpacked by ``uv``.
 
-Distributions without compiled files need none: the kernel's own files are what was proven, and they run anywhere.
+Distributions without compiled files need none: the kernel's own files are what was proven, and they run anywhere. One
+that was installed from a file or an address (PEP 610) is not looked for in an index, where its name may be another's.
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ def fetch_wheels(
     BuildError
         ``uv`` is not installed, no index answers, or one of them has no wheel for the target; the message names it.
     """
+    wanted = [one for one in wanted if _is_compiled(one) and not _stays(one, target)]
     home = directory / f"cp{target.python.replace('.', '')}-{target.platform}"
-    places = {one.name: home / f"{one.name}-{one.version}" for one in wanted if _is_compiled(one)}
-    missing = [one for one in wanted if one.name in places and not places[one.name].exists()]
+    places = {one.name: home / f"{one.name}-{one.version}" for one in wanted}
+    missing = [one for one in wanted if not places[one.name].exists()]
     if missing:
         told = ", ".join(one.name for one in missing[:_TOLD]) + (", …" if len(missing) > _TOLD else "")
         progress.note(f"Wheels for {target.platform}: {told}.")
@@ -108,6 +110,20 @@ def lacking(environment: Iterable[Distribution], base: Base, cache: LayerCache) 
         return {"lacking": sorted(needed - provided)}
 
     return list(cache.memo(f"lacking-{hashlib.sha256(stated.encode()).hexdigest()}", look)["lacking"])
+
+
+def _stays(distribution: Distribution, target: Target) -> bool:
+    """Whether the kernel's own files are taken though they are compiled: they are not from an index, and run there."""
+    if not any(name.endswith(".dist-info/direct_url.json") for name, _ in distribution.files):
+        return False
+    if not target.is_this_machine:
+        raise BuildError(
+            f"{distribution.name} {distribution.version} was installed from a file or an address, and is compiled for "
+            f"this machine, not for {target.platform}.",
+            "Put a wheel of it for that platform into an index or a directory that pip knows (--find-links), and "
+            "install it from there; or leave out --platform.",
+        )
+    return True
 
 
 def _is_compiled(distribution: Distribution) -> bool:

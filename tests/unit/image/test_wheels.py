@@ -110,6 +110,16 @@ def test_what_is_not_compiled_needs_no_wheel(tmp_path: Path, monkeypatch: pytest
     assert _fetch(tmp_path, _installed("pure", "pure/__init__.py", "pure/data.txt")) == {}
 
 
+def test_what_came_from_a_file_is_looked_for_in_no_index(index: Path, tmp_path: Path) -> None:
+    """A package of one's own is never replaced by somebody else's of the same name: it stays, or is refused."""
+    _wheel(index, "fast")
+    _wheel(index, "fast", machine=_MACHINE[architecture()])
+    own = _installed("fast", "fast/_fast.so", "fast-1.0.dist-info/direct_url.json")
+    assert _fetch(tmp_path, own, target=_target(architecture())) == {}
+    with pytest.raises(BuildError, match=r"fast 1\.0 was installed from a file"):
+        _fetch(tmp_path, own)
+
+
 def test_a_wheel_is_fetched_once(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later set of distributions asks for new ones only."""
     _wheel(index, "fast")
