@@ -11,4 +11,5 @@ scripts/prepare-tests.sh
 "$bin/ruff" format --check .
 "$bin/mypy"
 "$bin/lint-imports"
-"$bin/python" -m pytest
+# A file of tests stays in one process: its tests share notebooks and images.
+"$bin/python" -m pytest --numprocesses 2 --dist loadfile
