@@ -25,7 +25,7 @@ Copied = Callable[[Any], Any]
         frozenset({"a", "b"}),
         {range(3), range(4)},
     ],
-    ids=repr,
+    ids=["empty", "one", "mixed", "nested", "classes", "numbers", "frozen", "ranges"],
 )
 def test_sets_come_back(items: Any, copied: Copied) -> None:
     """Sets and frozen sets come back equal and of the same type, whatever is in them."""
