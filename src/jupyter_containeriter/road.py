@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -250,13 +250,12 @@ class Road:
     def _promote(self, image: Image, container: Container, document: Any) -> Container:
         """Stop every other container of the name; from here on nothing can fail the iteration any more."""
         self._candidate, self._promoted = None, True
-        try:
+        with self._noting():
             self._session.handles.promote(container.name, container.id)
-        except ContainerIterError as error:
-            self._times.progress.note(error.message)
-        for engine, other in self._session.live(container.name):
-            if other.id != container.id:
-                self._retire(engine, other)
+        with self._noting():
+            for engine, other in self._session.live(container.name):
+                if other.id != container.id:
+                    self._retire(engine, other)
         if self._options.port in {None, container.port}:
             return container
         return self._move(image, container, document)
@@ -281,9 +280,18 @@ class Road:
             if moved is not None:
                 self._retire(self._engine, moved)
             return container
-        self._session.handles.promote(moved.name, moved.id)
+        with self._noting():
+            self._session.handles.promote(moved.name, moved.id)
         self._retire(self._engine, container)
         return moved
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Tell what goes wrong inside, and go on: the new version serves already."""
+        try:
+            yield
+        except ContainerIterError as error:
+            self._times.progress.note(error.message)
 
     # --- record ------------------------------------------------------------------------------------------------------
 

@@ -362,3 +362,18 @@ def test_two_kernels_cannot_work_on_one_name(lab: Lab) -> None:
             lab.kernel().containerize(lab.request())
         lab.kernel().containerize(lab.request(name="fraud"))
     assert other.history.names() == ["fraud"]
+
+
+def test_an_engine_that_fails_after_the_verification_fails_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a version is verified it serves, whatever happens to what ran before; that is told."""
+    notes = _Notes()
+    finished = Session.live
+
+    def fail_when_verified(session: Session, name: str) -> Any:
+        if lab.row(1).status == "verified":
+            raise EngineError("The engine has gone.", "Start it.")
+        return finished(session, name)
+
+    monkeypatch.setattr(Session, "live", fail_when_verified)
+    assert lab.containerize(3, progress=notes).predict([1, 2]) == [3, 6]
+    assert "The engine has gone." in notes.notes
