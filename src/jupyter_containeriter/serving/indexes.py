@@ -9,7 +9,7 @@ import pandas as pd
 
 from .arrays import Column
 from .columns import decode_column, describe_column, describe_values, encode_column, read_values
-from .tensors import Tensor, WireError, make_tensor, parameters_of, read_tensor
+from .tensors import Tensor, WireError, arrow_types, make_tensor, parameters_of, read_tensor
 from .texts import from_json, to_json
 
 #: Name of the tensor that carries an index, with ``.0``, ``.1`` … appended for the levels of a MultiIndex.
@@ -48,6 +48,7 @@ def encode_index(index: Any, actual: Description | None, wanted: Description | N
     """Return an index's tensors; where it is not as the schema says, the first one describes it in its parameters."""
     if actual is None:
         return []
+    _refuse_arrow(f"{prefix}{INDEX}", actual, wanted)
     tensors = []
     for level, column in enumerate(actual["levels"]):
         name = f"{prefix}{INDEX}.{level}" if actual["multi"] else f"{prefix}{INDEX}"
@@ -112,13 +113,20 @@ def _described_index(first: Tensor, wanted: Description | None) -> Description:
         return {"names": [None], "levels": [level], "multi": False, "range": False}
     try:
         described = json.loads(text)
+        _refuse_arrow(first["name"], described, wanted)
         if not 0 < len(described["levels"]) == len([read_label(name) for name in described["names"]]):
             raise ValueError("expected as many names as levels")
         for level in described["levels"]:
             decode_column(first["name"], [], level, {})
         return {"multi": described["multi"], "range": described["range"], **described}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise WireError(f"{first['name']}: expected the parameter index to describe an index: {error}") from None
+
+
+def _refuse_arrow(name: str, described: Any, wanted: Description | None) -> None:
+    """Refuse Arrow types that are not the signature's."""
+    if not arrow_types(described) <= arrow_types(wanted):
+        raise WireError(f"{name}: its Arrow type is not in the signature; convert the index to a dtype of the sample's")
 
 
 def read_rows(tensor: Tensor, column: Column, rows: int | None) -> Any:

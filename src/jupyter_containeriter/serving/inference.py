@@ -10,7 +10,7 @@ from typing import Any
 from . import wire
 from .answers import plain_answer
 from .model import LoadedModel, ModelError
-from .tensors import by_name, type_name
+from .tensors import arrow_types, by_name, type_name
 from .wire import WireError
 
 _DTYPES = {"BOOL": "bool", "BYTES": "<U1", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
@@ -95,10 +95,13 @@ def read_value(model: LoadedModel, tensors: Any, parameters: Any = None) -> Any:
 
 def _decode_by_request(tensors: Any, text: Any) -> Any:
     try:
-        return wire.decode(tensors, json.loads(text))
+        schema = json.loads(text)
+        if arrow_types(schema):
+            raise WireError("parameters.schema: Arrow types come from a signature only; containerize with a sample")
+        return wire.decode(tensors, schema)
     except WireError:
         raise
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise WireError(f"parameters.schema: does not describe a value: {type(error).__name__}: {error}") from None
 
 

@@ -43,6 +43,24 @@ class WireError(ValueError):
     """A value that cannot be carried, or tensors that are not what the schema says. The message names the field."""
 
 
+def arrow_types(described: Any) -> set[str]:
+    """Return the Arrow types in a description, each as Arrow's own message.
+
+    Descriptions also come in requests. Reading such a message can run code (CVE-2023-47248, pyarrow before 14.0.1), so
+    that only those of the signature are ever read.
+    """
+    found: set[str] = set()
+    left = [described]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            found.update(type_ for type_ in [part.get("arrow")] if isinstance(type_, str))
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return found
+
+
 def make_tensor(
     name: str, shape: Iterable[int], datatype: str, data: list[Any], parameters: dict[str, Any] | None = None
 ) -> Tensor:

@@ -117,6 +117,18 @@ def test_model_without_signature_takes_what_the_request_describes(serve: Serve) 
         assert answer.json["outputs"][0]["data"] == [expected]
 
 
+def test_a_request_without_signature_brings_no_arrow_types(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema of a request may name no Arrow type: its message is never read."""
+    pa = pytest.importorskip("pyarrow")
+    value = pd.DataFrame({"x": pd.array([1], dtype=pd.ArrowDtype(pa.int64()))})
+    parameters = {"schema": json.dumps(wire.infer_schema(value))}
+    request = {"inputs": tensors(value), "parameters": parameters}
+    monkeypatch.setattr(pa.ipc, "read_schema", lambda _: pytest.fail("read"))
+    answer = serve(len)("POST", "/v2/models/churn/infer", request)
+    assert answer.status == 400
+    assert "Arrow types" in answer.json["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

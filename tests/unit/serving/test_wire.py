@@ -354,6 +354,7 @@ def test_foreign_index_without_description_is_understood() -> None:
         *("x", "5", "{}", '{"levels": [{"dtype": "nope", "datatype": "FP64"}], "names": [null]}'),
         '{"levels": [], "names": [], "multi": false, "range": true}',
         '{"levels": [{"dtype": "int64", "datatype": "INT64"}], "names": [{}], "multi": false, "range": false}',
+        '{"levels": [{"family": "period", "dtype": "period[99999999999999999999D]"}], "names": [0]}',
     ],
 )
 def test_malformed_index_descriptions_are_refused(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from decimal import Decimal
 from typing import Any
@@ -242,6 +243,39 @@ def test_arrow_columns_round_trip() -> None:
         assert back.dtype == series.dtype
         assert repr(back.array.__arrow_array__().to_pylist()) == repr(series.array.__arrow_array__().to_pylist())
         assert wire.libraries(wire.infer_schema(series)) == {"pandas", "pyarrow"}
+
+
+def _indexed(index: Any) -> Any:
+    return pd.DataFrame({"x": [1.0, 2.0]}, index=index)
+
+
+def _arrow_index(pa: Any, name: str | None = None) -> Any:
+    return pd.Index(pd.array([3, 4], dtype=pd.ArrowDtype(pa.int64())), name=name)
+
+
+def test_an_index_of_the_signatures_arrow_type_may_be_described_otherwise() -> None:
+    """An index with an Arrow type that the signature has too comes back, here under another name."""
+    pa = pytest.importorskip("pyarrow")
+    schema = wire.infer_schema(_indexed(_arrow_index(pa)))
+    value = _indexed(_arrow_index(pa, "id"))
+    pd.testing.assert_frame_equal(wire.decode(wire.encode(value, schema), schema), value)
+
+
+def test_arrow_types_of_an_index_are_taken_from_the_signature_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of a foreign Arrow type is not sent, and the message of one that came is not read, however deep."""
+    pa = pytest.importorskip("pyarrow")
+    schema = wire.infer_schema(_indexed(None))
+    value = _indexed(_arrow_index(pa))
+    with pytest.raises(wire.WireError, match="__index__: its Arrow type is not in the signature"):
+        wire.encode(value, schema)
+    described = wire.infer_schema(value)["index"]
+    (level,) = described["levels"]
+    data, index = wire.encode(value, wire.infer_schema(value))
+    monkeypatch.setattr(pa.ipc, "read_schema", lambda _: pytest.fail("read"))
+    for levels in ([level], [{"dtype": "interval", "family": "interval", "datatype": "BYTES", "of": level}]):
+        text = json.dumps({**described, "levels": levels})
+        with pytest.raises(wire.WireError, match="its Arrow type is not in the signature"):
+            wire.decode([data, {**index, "parameters": {"index": text}}], schema)
 
 
 def test_libraries_name_what_the_image_needs() -> None:
