@@ -97,7 +97,12 @@ class RootFiles:
                 name = "/".join(parts)
                 self._entries[name] = self._entry(layer, member)
                 for depth in range(1, len(parts)):
-                    self._entries.setdefault("/".join(parts[:depth]), Entry("directory", layer))
+                    self._hold_directory("/".join(parts[:depth]), layer)
+
+    def _hold_directory(self, name: str, layer: Path) -> None:
+        """Make a name that others are below of a directory, also where a lower layer has a link to one."""
+        if name not in self._entries or self._entries[name].kind != "directory":
+            self._entries[name] = Entry("directory", layer)
 
     def _hide(self, members: list[tuple[list[str], tarfile.TarInfo]]) -> None:
         """Forget what the layer hides of those below it, whatever the order of its members."""

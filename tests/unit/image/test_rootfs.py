@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fake_bases import layer
 
+from jupyter_containeriter.engines._unpack import apply_layer
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.rootfs import RootFiles
 
@@ -45,6 +46,20 @@ def test_a_file_in_a_directory_s_place_hides_it(tmp_path: Path) -> None:
     files = _files(tmp_path, layer({"d/a": b""}), layer({"d": b"file"}))
     assert set(files) == {"d"}
     assert files.read("d") == b"file"
+
+
+@pytest.mark.parametrize("below", [{"lib": "usr/lib"}, {"lib": b"file"}])
+def test_a_name_with_others_below_it_is_a_directory(tmp_path: Path, below: dict[str, bytes | str]) -> None:
+    """A lower layer's link or file in its place goes, as in the engines, though no entry says directory."""
+    layers = [layer({**below, "usr/lib/lower": b""}), layer({"lib/upper": b"upper"})]
+    files = _files(tmp_path, *layers)
+    root = tmp_path / "root"
+    root.mkdir()
+    for number, _ in enumerate(layers):
+        apply_layer(tmp_path / f"{number}.tar", root)
+    assert set(files) == {str(path.relative_to(root)) for path in root.rglob("*")}
+    assert files.resolve("lib/upper") == "lib/upper"
+    assert files.resolve("lib/lower") is None
 
 
 def test_links_are_followed_inside_the_root(tmp_path: Path) -> None:
