@@ -15,14 +15,14 @@ from jupyter_containeriter.image.foreign import archived_layers
 @pytest.mark.load
 @pytest.mark.engines("docker")
 def test_an_image_comes_back_layer_by_layer(bench: Bench, tmp_path: Path) -> None:
-    """An engine finds an image by its name, and gives back the very layers and configuration it was given."""
+    """An engine finds an image by its name, and gives back by its id the very layers and configuration it was given."""
     image = bench.image()
     bench.engine.load(image)
     held = bench.engine.held(image.reference)
     assert held is not None
     assert held.architecture == architecture()
     cache = LayerCache(tmp_path / "cache")
-    assert archived_layers(bench.engine.export(image.reference), cache) == image.config_digest
+    assert archived_layers(bench.engine.export(held.id), cache) == image.config_digest
     for layer in image.layers:
         assert cache.blob(layer.digest).read_bytes() == layer.path.read_bytes()
 

@@ -60,7 +60,7 @@ class Engine(Protocol):
         """Look for an image of anybody's, such as ``python:3.12-slim``; None where the engine does not hold it."""
 
     def export(self, reference: str) -> Iterator[bytes]:
-        """Yield an image that is held as one archive, as ``docker save`` writes it."""
+        """Yield an image that is held, by its reference or its id, as one archive, as ``docker save`` writes it."""
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Start a hardened container of a loaded image, published on 127.0.0.1 only.

@@ -105,7 +105,7 @@ class DockerEngine:
             return self._images.held(reference)
 
     def export(self, reference: str) -> Iterator[bytes]:
-        """Yield an image as one archive, as ``docker save`` writes it."""
+        """Yield an image, by its reference or its id, as one archive, as ``docker save`` writes it."""
         with self._speaking():
             yield from self._api.get_image(reference)
 

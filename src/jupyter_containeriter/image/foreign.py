@@ -50,7 +50,7 @@ def archived_layers(archive: Iterable[bytes], cache: LayerCache) -> str:
                 (image,) = json.loads(_member(tar, "manifest.json").read())
                 config = _member(tar, image["Config"]).read()
                 for name, diff_id in zip(image["Layers"], diff_ids(config), strict=True):
-                    if not cache.blob(diff_id).exists():
+                    if not cache.use(diff_id):
                         cache.keep(diff_id, _unpacked(cast("io.BufferedReader", _member(tar, name))))
         except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
             raise BuildError(f"The engine's archive of the base cannot be read: {error!r}.", _REMEDY) from error

@@ -66,7 +66,7 @@ class Pull:
         manifest = json.loads(content)
         config = self._small(manifest["config"]["digest"])
         pairs = list(zip(manifest["layers"], diff_ids(config), strict=True))
-        missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.blob(diff_id).exists()}
+        missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.use(diff_id)}
         size = sum(layer["size"] for layer in missing.values())
         progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size / 1e6:.0f} MB.")
         received = 0

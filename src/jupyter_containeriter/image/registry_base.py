@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from jupyter_containeriter.errors import RegistryError
+from jupyter_containeriter.errors import BuildError, RegistryError
 from jupyter_containeriter.image.base import Base
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.foreign import archived_layers, diff_ids, document
@@ -23,7 +23,7 @@ from jupyter_containeriter.image.registry import ImageReference, parse_image_ref
 from jupyter_containeriter.image.rootfs import RootFiles
 from jupyter_containeriter.image.wheels import target_of
 from jupyter_containeriter.progress import Progress
-from jupyter_containeriter.types import HeldImage, Layer
+from jupyter_containeriter.types import CONTAINER_ROOT, HeldImage, Layer
 
 
 class ImageHolder(Protocol):
@@ -33,7 +33,7 @@ class ImageHolder(Protocol):
         """Return what the engine holds under a reference, None for nothing."""
 
     def export(self, reference: str) -> Iterator[bytes]:
-        """Yield an image as ``docker save`` writes it."""
+        """Yield an image, by its reference or its id, as ``docker save`` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class RegistryBases:
         RegistryError
             The registry does not answer, and the base was never used before.
         BuildError
-            It holds no Python that fits the kernel's.
+            It holds no Python that fits the kernel's, is an image that was made here, or is not to be had any more.
         """
         parsed = parse_image_reference(reference)
         key = (str(parsed), architecture)
@@ -100,6 +100,7 @@ class RegistryBases:
         found = self._found[key]
         if not self._complete(found.config):
             found.fetch(progress)
+            self._insist_on(found, reference)
         return self._assembled(found, reference)
 
     # --- find --------------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class RegistryBases:
 
         def fetch(told: Progress) -> dict[str, Any]:
             told.note(f"Taking {reference} from the engine.")
-            return {"config": archived_layers(holder.export(reference), self._cache)}
+            return {"config": archived_layers(holder.export(held.id), self._cache)}
 
         config = self._cache.memo(f"held-{held.id.removeprefix('sha256:')}", lambda: fetch(progress))["config"]
         digests = dict(entry.split("@") for entry in held.digests)
@@ -146,7 +147,14 @@ class RegistryBases:
 
     def _complete(self, config: str) -> bool:
         content = document(config, self._cache)
-        return content is not None and all(self._cache.blob(diff_id).exists() for diff_id in diff_ids(content))
+        return content is not None and all(self._cache.use(diff_id) for diff_id in diff_ids(content))
+
+    def _insist_on(self, found: Found, reference: str) -> None:
+        if not self._complete(found.config):
+            raise BuildError(
+                f"{found.name} is not to be had any more: there is another image in its place.",
+                f"Restart the kernel, which then builds on what {reference} is now.",
+            )
 
     def _assembled(self, found: Found, reference: str) -> Base:
         content = document(found.config, self._cache)
@@ -158,6 +166,7 @@ class RegistryBases:
         def examine() -> dict[str, Any]:
             search = dict(entry.partition("=")[::2] for entry in environment).get("PATH", "").split(":")
             files = RootFiles(layer.path for layer in layers)
+            _insist_on_no_own_image(files, reference)
             libraries = sorted({last for name in files if ".so" in (last := name.rpartition("/")[2])})
             return {**asdict(find_interpreter(files, search, reference)), "libraries": libraries}
 
@@ -180,4 +189,13 @@ class RegistryBases:
         return tuple(
             Layer(diff_id, path.stat().st_size, path, "base", f"base, layer {number} of {len(diff_ids)}")
             for number, (diff_id, path) in enumerate(zip(diff_ids, paths, strict=True), 1)
+        )
+
+
+def _insist_on_no_own_image(files: RootFiles, reference: str) -> None:
+    """Refuse an image that was made here: its packages and code would be among those of the new one."""
+    if files.resolve(f"{CONTAINER_ROOT}/snapshot.json"):
+        raise BuildError(
+            f"{reference} is itself the image of a model, with packages and code that would mix with this one's.",
+            "Use the base that it was built on: the column base of %iterations names it.",
         )

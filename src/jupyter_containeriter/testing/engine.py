@@ -76,7 +76,8 @@ class FakeEngine:
         self.name = name
         self._serve = serve
         self._images: dict[str, Image] = {}
-        self._held: dict[str, tuple[HeldImage, bytes]] = {}
+        self._held: dict[str, HeldImage] = {}
+        self._archives: dict[str, bytes] = {}
         self._layers: set[str] = set()
         self._records: dict[str, _Record] = {}
         self._failures: defaultdict[str, deque[BaseException]] = defaultdict(deque)
@@ -128,12 +129,12 @@ class FakeEngine:
     def held(self, reference: str) -> HeldImage | None:
         """Look for an image given to :meth:`hold`."""
         self._maybe_fail("held")
-        return self._held[reference][0] if reference in self._held else None
+        return self._held.get(reference)
 
     def export(self, reference: str) -> Iterator[bytes]:
         """Yield the archive given to :meth:`hold`."""
         self._maybe_fail("export")
-        yield self._held[reference][1]
+        yield self._archives[self._held[reference].id if reference in self._held else reference]
 
     def run(self, image: Image, spec: RunSpec) -> Container:
         """Record a container as running, or as ended where :meth:`exit_at_start` said so."""
@@ -198,8 +199,12 @@ class FakeEngine:
         self._failures[verb].extend([error] * times)
 
     def hold(self, reference: str, image: HeldImage, archive: bytes) -> None:
-        """Hold an image of somebody else, with the archive that ``docker save`` would write of it."""
-        self._held[reference] = (image, archive)
+        """Hold an image of somebody else, with the archive that ``docker save`` would write of it.
+
+        One that was under this reference before is still held by its id.
+        """
+        self._held[reference] = image
+        self._archives[image.id] = archive
 
     def exit(self, container_id: str, code: int, *, oom_killed: bool = False, log: str = "") -> None:
         """Let a running container end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,30 @@ def test_a_lost_layer_is_fetched_again(lab: _Lab) -> None:
     assert lab.base().layers[1].path.read_bytes() == layers[1]
 
 
+@pytest.mark.parametrize("again", ["in the same kernel", "under another tag"])
+def test_every_use_of_a_base_is_a_use_of_its_layers(lab: _Lab, again: str) -> None:
+    """Their times tell the garbage collector that an iteration needs them, also where nothing is fetched."""
+    layers = _layers()
+    lab.registry.push("1", layers)
+    paths = [one.path for one in lab.base().layers]
+    for path in paths:
+        os.utime(path, (0, 0))
+    if again == "under another tag":
+        lab.registry.push("2", [*layers, layer({"newer": b""})])
+        lab.base("registry.example/team/python:2")
+    else:
+        lab.base()
+    assert all(path.stat().st_mtime > 0 for path in paths)
+
+
+def test_an_image_of_a_model_is_no_base(lab: _Lab) -> None:
+    """What it holds would be in the new image, too; the person is told where to read what to build on."""
+    lab.registry.push("1", [*_layers(), layer({"opt/containeriter/snapshot.json": b"{}"})])
+    with pytest.raises(BuildError, match="is itself the image of a model") as caught:
+        lab.base()
+    assert "%iterations" in caught.value.remedy
+
+
 def test_a_layer_with_other_content_is_refused(lab: _Lab) -> None:
     """A layer must have the diff ID that the image promises."""
     lab.registry.push("1", _layers(), rootfs={"type": "layers", "diff_ids": [digest(b"1"), digest(b"2")]})
@@ -263,6 +288,29 @@ def test_an_engine_exports_an_image_once(lab: _Lab) -> None:
     lab.restart()
     lab.engine.fail("export", AssertionError("exported again"))
     assert lab.base("mine:1").layers[0].digest == digest(layers[0])
+
+
+def test_an_image_whose_tag_moved_is_still_the_kernel_s_base(lab: _Lab) -> None:
+    """Collected layers come back from the image that the tag meant, which the engine holds by its id."""
+    layers = _layers()
+    lab.engine.hold("mine:1", HeldImage("sha256:held", "amd64"), archive(layers, config(layers)))
+    base = lab.base("mine:1")
+    lab.cache.discard(digest(layers[1]))
+    newer = [*layers[:1], layer({"newer": b""})]
+    lab.engine.hold("mine:1", HeldImage("sha256:newer", "amd64"), archive(newer, config(newer)))
+    assert lab.base("mine:1") == base
+    assert base.layers[1].path.read_bytes() == layers[1]
+
+
+def test_an_image_that_is_another_one_now_is_refused(lab: _Lab) -> None:
+    """Nothing else is built on in its place."""
+    layers, newer = _layers(), [layer({"newer": b""})]
+    lab.engine.hold("mine:1", HeldImage("sha256:held", "amd64"), archive(layers, config(layers)))
+    lab.base("mine:1")
+    lab.cache.discard(digest(layers[1]))
+    lab.engine.hold("mine:1", HeldImage("sha256:held", "amd64"), archive(newer, config(newer)))
+    with pytest.raises(BuildError, match="not to be had any more"):
+        lab.base("mine:1")
 
 
 def test_an_image_of_another_platform_is_not_the_engine_s(lab: _Lab) -> None:
