@@ -18,6 +18,7 @@ from jupyter_containeriter.capture.edited import edited_modules, edited_note
 from jupyter_containeriter.capture.guards import Guard, Rules
 from jupyter_containeriter.capture.predictor import Predictor, find_predictor
 from jupyter_containeriter.capture.proof import ProofResult, prove
+from jupyter_containeriter.capture.replaced import replaced_packages
 from jupyter_containeriter.capture.search import ClosureSearch
 from jupyter_containeriter.errors import CaptureError, ContainerIterError, ParityError, UsageError
 from jupyter_containeriter.parity import compare
@@ -153,6 +154,7 @@ def read_sample(document: Mapping[str, Any]) -> tuple[Any, Any]:
 def _notes(closure: Closure) -> Iterator[str]:
     if edited := edited_modules(closure.code.values()):
         yield edited_note(*edited)
+    yield from replaced_packages(closure.environment)
 
 
 def _named(predictor: Predictor) -> Iterator[tuple[str, Any]]:
@@ -173,13 +175,28 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
     with _crossing_http():
         first, second = plain_answer(first), plain_answer(second)
         expected = first if request.expected is None else plain_answer(request.expected)
+    deterministic = compare(first, second).parity == "exact"
+    if request.expected is not None:
+        _insist(request.label, expected, first, deterministic=deterministic)
+    with _crossing_http():
         outputs = wire.infer_schema(first, name="output-0")
         returned = wire.infer_schema(expected, name="output-0")
         sample = {"inputs": encoded, "outputs": wire.encode(expected, returned)}
     if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
         raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
     schema = {"inputs": inputs, "outputs": outputs, "expected": returned}
-    return _Predictions(expected, compare(first, second).parity == "exact", schema, sample)
+    return _Predictions(expected, deterministic, schema, sample)
+
+
+def _insist(label: str, expected: Any, actual: Any, *, deterministic: bool) -> None:
+    """Compare what must come back with what the notebook predicts: no container will do better."""
+    comparison = compare(expected, actual, deterministic=deterministic, sides=("--expect", "notebook"))
+    if comparison.parity == "failed":
+        rows = "\n".join(f"  {line}" for line in comparison.differences)
+        raise ParityError(
+            f"The notebook itself predicts something else than --expect:\n{rows}",
+            f"Correct --expect (a value of the same type as {label} gives), or the model.",
+        )
 
 
 @contextmanager

@@ -234,7 +234,7 @@ def test_other_expectations_are_kept(cell: Cell, take: Take) -> None:
 
 def test_expectations_that_do_not_hold_fail(cell: Cell, take: Take) -> None:
     """A model that does not predict what was expected is not captured; both values are shown."""
-    with pytest.raises(ParityError, match="row 0: --expect 4, clean process 3"):
+    with pytest.raises(ParityError, match="row 0: --expect 4, notebook 3"):
         take(cell(_MODEL), sample=[1], expected=[4])
 
 
