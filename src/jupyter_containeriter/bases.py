@@ -82,10 +82,11 @@ class Bases:
 
 def _insist_on_portable_code(snapshot: Snapshot, target: Target) -> None:
     compiled = [name for name, _ in snapshot.code if is_library(name)]
-    if compiled and not target.is_this_machine:
+    if compiled and not target.runs_what_is_compiled_here:
         raise BuildError(
-            f"{compiled[0]} is compiled code for this machine, not for linux/{target.architecture}.",
-            "Leave out --platform, or build a wheel of it for that platform and install it here too.",
+            f"{compiled[0]} is compiled code for this machine and its C library, not for {target.platform}.",
+            "Use --base kernel (without --platform), which takes it as it is here; or build a wheel of it for that "
+            "platform, put it into an index or a directory that pip knows (--find-links), and install it from there.",
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jupyter_containeriter.bases import BaseChoice, Bases, choose
 from jupyter_containeriter.errors import BuildError, UsageError
-from jupyter_containeriter.image.base import Base, Target, architecture
+from jupyter_containeriter.image.base import Base, Target, architecture, glibc
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.testing import FakeEngine
@@ -31,7 +32,7 @@ def _choose(reference: str, platform: str | None = None, *, deploy: bool = True)
 
 
 def _base(of: str, *libraries: str) -> Base:
-    target = Target("3.11", "x86_64-manylinux_2_36", of)
+    target = Target("3.11", "x86_64-manylinux_2_36", of, glibc())
     return Base("some:base@sha256:1", (), frozenset(libraries), "/usr/bin/python3", of, target=target)
 
 
@@ -96,6 +97,15 @@ def test_compiled_local_code_fits_this_architecture_only(tmp_path: Path) -> None
     assert bases.fitted(snapshot, _base(_OWN), Silent()).code == snapshot.code
     with pytest.raises(BuildError, match=r"fast\.so is compiled code for this machine"):
         bases.fitted(snapshot, _base(_OTHER), Silent())
+
+
+@pytest.mark.skipif(glibc() is None, reason="about what is compiled for glibc")
+def test_compiled_local_code_fits_this_c_library_only(tmp_path: Path) -> None:
+    """It was compiled for glibc, which a base with musl does not have."""
+    snapshot, base = _snapshot(code=(("fast.so", Path("/nowhere/fast.so")),)), _base(_OWN)
+    musl = replace(base, target=Target("3.11", "x86_64-unknown-linux-musl", _OWN, None))
+    with pytest.raises(BuildError, match=r"not for x86_64-unknown-linux-musl"):
+        Bases(LayerCache(tmp_path)).fitted(snapshot, musl, Silent())
 
 
 def test_libraries_that_the_base_lacks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

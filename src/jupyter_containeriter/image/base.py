@@ -37,18 +37,35 @@ _LOADED_BY_NAME = ("libgcc_s.so.1",)
 class Target:
     """What the compiled packages of an image must be made for, where that is not this very interpreter.
 
-    ``python`` is a minor version (``3.12``), ``platform`` one of those that ``uv pip install --python-platform`` knows,
-    ``architecture`` is in OCI's words.
+    Attributes
+    ----------
+    python
+        A minor version: ``3.12``.
+    platform
+        One of those that ``uv pip install --python-platform`` knows.
+    architecture
+        In OCI's words.
+    glibc
+        Major and minor version of the GNU C library there, which may be newer than any platform says; None for musl.
     """
 
     python: str
     platform: str
     architecture: str
+    glibc: tuple[int, int] | None
 
     @property
     def is_this_machine(self) -> bool:
         """Whether it is for the kernel's kind of machine, though perhaps another C library."""
         return self.architecture == architecture() and sys.platform == "linux"
+
+    @property
+    def runs_what_is_compiled_here(self) -> bool:
+        """Whether its C library, too, is this machine's or a newer one of the same kind."""
+        own = glibc()
+        if own is None or self.glibc is None:
+            return self.is_this_machine and own == self.glibc
+        return self.is_this_machine and own <= self.glibc
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +149,15 @@ def architecture() -> str:
     """Return this machine's architecture in OCI's words."""
     machine = platform.machine()
     return _ARCHITECTURES.get(machine, machine)
+
+
+def glibc() -> tuple[int, int] | None:
+    """Return major and minor version of this machine's GNU C library, None where it has another one."""
+    library, version = platform.libc_ver()
+    if library != "glibc":
+        return None
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def _root_files() -> tuple[Member, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 _OF_ONE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
@@ -30,8 +31,13 @@ def comparable_record(content: bytes) -> bytes:
     Scripts are outside ``site-packages`` and hold the path of an interpreter, so that even their hashes differ; byte
     code is compiled anew.
     """
+    return partial_record(content, lambda name: not _is_foreign(name))
+
+
+def partial_record(content: bytes, keep: Callable[[str], bool]) -> bytes:
+    """Return the rows of a ``RECORD`` for whose names ``keep`` is true, sorted."""
     rows = csv.reader(io.StringIO(content.decode()))
-    kept = sorted(row for row in rows if row and not _is_foreign(row[0]))
+    kept = sorted(row for row in rows if row and keep(row[0]))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(kept)
     return text.getvalue().encode()

@@ -25,6 +25,7 @@ from jupyter_containeriter.image.base import Base, Target
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.elf import read_elf
 from jupyter_containeriter.image.interpreter import Interpreter
+from jupyter_containeriter.image.metadata import partial_record
 from jupyter_containeriter.image.pip_settings import pip_settings, uv_settings
 from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.types import Distribution
@@ -50,14 +51,14 @@ def target_of(interpreter: Interpreter, base: str) -> Target:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     machine = _MACHINES[interpreter.architecture]
     if interpreter.glibc is None:
-        return Target(python, f"{machine}-unknown-linux-musl", interpreter.architecture)
+        return Target(python, f"{machine}-unknown-linux-musl", interpreter.architecture, None)
     fitting = [minor for minor in _GLIBC_MINORS if (2, minor) <= interpreter.glibc]
     if not fitting:
         major, minor = interpreter.glibc
         raise BuildError(
             f"{base} has glibc {major}.{minor}; wheels are made for 2.17 and newer.", "Use a newer base image."
         )
-    return Target(python, f"{machine}-manylinux_2_{fitting[-1]}", interpreter.architecture)
+    return Target(python, f"{machine}-manylinux_2_{fitting[-1]}", interpreter.architecture, interpreter.glibc)
 
 
 def fetch_wheels(
@@ -116,12 +117,12 @@ def _stays(distribution: Distribution, target: Target) -> bool:
     """Whether the kernel's own files are taken though they are compiled: they are not from an index, and run there."""
     if not any(name.endswith(".dist-info/direct_url.json") for name, _ in distribution.files):
         return False
-    if not target.is_this_machine:
+    if not target.runs_what_is_compiled_here:
         raise BuildError(
             f"{distribution.name} {distribution.version} was installed from a file or an address, and is compiled for "
-            f"this machine, not for {target.platform}.",
+            f"this machine and its C library, not for {target.platform}.",
             "Put a wheel of it for that platform into an index or a directory that pip knows (--find-links), and "
-            "install it from there; or leave out --platform.",
+            "install it from there; or use --base kernel (without --platform), which takes it as it is here.",
         )
     return True
 
@@ -159,12 +160,19 @@ def _fetch(missing: Sequence[Distribution], target: Target, places: dict[str, Pa
 def _set_apart(installed: Metadata, apart: Path, place: Path) -> None:
     """Give a distribution a directory of its own, so that a layer of it does not depend on the others."""
     apart.mkdir()
+    moved = set()
     for entry in installed.files or ():
         source = Path(str(entry.locate()))
         # Scripts start another Python, and nothing starts them.
         if entry.parts[0] not in {"..", "bin"} and source.is_file():
             (apart / entry).parent.mkdir(parents=True, exist_ok=True)
             source.rename(apart / entry)
+            moved.add(str(entry))
+    for record in apart.glob("*.dist-info/RECORD"):
+        # The hash of a script is that of this kernel's path. Not written in place: files may be links into uv's cache.
+        content = partial_record(record.read_bytes(), moved.__contains__)
+        record.unlink()
+        record.write_bytes(content)
     try:
         apart.rename(place)
     except OSError:

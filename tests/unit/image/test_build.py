@@ -219,7 +219,7 @@ def test_another_base_stays_what_it_is(snapshot: Snapshot, base: Base, cache: La
     path.write_bytes(Path(sys.executable).resolve().read_bytes())
     compiled = Distribution("fast", "1.0", "the model uses it", 1000, (("fast.so", path),))
     own = ("PATH=/opt/conda/bin", "LANG=de_DE.UTF-8", "HOME=/root", "EMPTY=", "A=b=c")
-    target = Target("3.12", "aarch64-manylinux_2_36", "arm64")
+    target = Target("3.12", "aarch64-manylinux_2_36", "arm64", (2, 36))
     other = replace(base, architecture="arm64", variant="v8", environment=own, target=target)
     image = build(replace(snapshot, environment=(compiled,)), other, cache, _REFERENCE)
     validate(image)

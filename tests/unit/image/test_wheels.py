@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from fake_bases import PYTHON
 from jupyter_containeriter.capture.inventory import counterpart
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import wheels as module
-from jupyter_containeriter.image.base import Target, architecture
+from jupyter_containeriter.image.base import Target, architecture, glibc
 from jupyter_containeriter.image.interpreter import Interpreter
 from jupyter_containeriter.image.wheels import fetch_wheels, target_of
 from jupyter_containeriter.progress import Silent
@@ -25,7 +27,7 @@ _MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def _target(of: str = _OTHER) -> Target:
-    return Target(PYTHON, f"{_MACHINE[of]}-manylinux_2_36", of)
+    return Target(PYTHON, f"{_MACHINE[of]}-manylinux_2_36", of, glibc() or (2, 36))
 
 
 @pytest.fixture
@@ -84,7 +86,8 @@ def _fetch(tmp_path: Path, *wanted: Distribution, target: Target | None = None) 
 )
 def test_wheels_fit_the_c_library(interpreter: Interpreter, platform: str) -> None:
     """The newest platform tag that uv knows and the base's glibc satisfies, or musl's."""
-    assert target_of(interpreter, "base").platform == platform
+    target = target_of(interpreter, "base")
+    assert (target.platform, target.glibc) == (platform, interpreter.glibc)
 
 
 def test_a_c_library_older_than_all_wheels_is_told() -> None:
@@ -118,6 +121,38 @@ def test_what_came_from_a_file_is_looked_for_in_no_index(index: Path, tmp_path: 
     assert _fetch(tmp_path, own, target=_target(architecture())) == {}
     with pytest.raises(BuildError, match=r"fast 1\.0 was installed from a file"):
         _fetch(tmp_path, own)
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "runs"),
+    [
+        (("glibc", "2.36"), (2, 36), True),
+        (("glibc", "2.36"), (2, 41), True),
+        (("glibc", "2.36"), (2, 17), False),
+        (("glibc", "2.36"), None, False),
+        (("", ""), (2, 36), False),
+        (("", ""), None, True),
+    ],
+)
+def test_what_is_compiled_here_stays_where_the_c_library_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: tuple[str, str], there: tuple[int, int] | None, runs: bool
+) -> None:
+    """What was compiled for glibc runs with a newer one, never with an older one or with musl."""
+    monkeypatch.setattr("platform.libc_ver", lambda: own)
+    installed = _installed("fast", "fast/_fast.so", "fast-1.0.dist-info/direct_url.json")
+    target = replace(_target(architecture()), glibc=there)
+    with nullcontext() if runs else pytest.raises(BuildError, match="this machine and its C library"):
+        assert _fetch(tmp_path, installed, target=target) == {}
+
+
+def test_what_is_left_out_is_not_recorded(index: Path, tmp_path: Path) -> None:
+    """The hash of a script tells the path of this kernel's interpreter, and so would the image's digest."""
+    _wheel(index, "fast")
+    place = _fetch(tmp_path, _FAST)["fast"]
+    rows = (place / "fast-1.0.dist-info" / "RECORD").read_text().splitlines()
+    names = {row.partition(",")[0] for row in rows}
+    assert {"fast/_fast.so", "fast/tests/test_it.py", "fast-1.0.dist-info/RECORD"} <= names
+    assert names == {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
 
 
 def test_a_wheel_is_fetched_once(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
