@@ -87,10 +87,18 @@ def evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
         raise UsageError(
             f"{option} {expression}: {error}.", "Define it in a cell first, or correct the name."
         ) from error
+    except SyntaxError as error:
+        raise UsageError(
+            f"{option} {expression}: this is no Python expression ({error.msg}).",
+            f"A text needs quotes of its own: {option} \"'{expression}'\".",
+        ) from error
     except Exception as error:
         raise UsageError(
             f"{option} {expression} raised {type(error).__name__}: {error}", "Try the expression in a cell."
         ) from error
+
+
+_EXAMPLES = {"--metric": "accuracy=acc", "--param": "depth=clf.max_depth", "--tag": "team=pricing"}
 
 
 def pairs(option: str, items: list[str], read: Callable[[str, str], Any]) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def pairs(option: str, items: list[str], read: Callable[[str, str], Any]) -> dic
     for item in items:
         key, equals, text = item.partition("=")
         if not equals or not key.strip() or not text:
-            raise UsageError(f"{option} {item}: not KEY=VALUE.", f"For example {option} accuracy=acc.")
+            raise UsageError(f"{option} {item}: not KEY=VALUE.", f"For example {option} {_EXAMPLES[option]}.")
         result[key.strip()] = read(key.strip(), text)
     return result
 

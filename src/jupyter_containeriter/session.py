@@ -345,7 +345,8 @@ class Session:
             raise NotFoundError(f"There is no {wanted}.", known)
         if iteration.status not in RUNNABLE:
             raise UsageError(
-                f"{name}:{iteration.version} is {iteration.status}: it was never proven.", "Deploy another."
+                f"{name}:{iteration.version} was never proven (status: {iteration.status}).",
+                f"Choose a version that is verified, deployed or built: see %iterations {name}.",
             )
         return iteration
 

@@ -97,7 +97,7 @@ def test_an_unproven_version_cannot_be_deployed(lab: Lab, status: Status) -> Non
     """A version that failed, or never came to its end, is refused."""
     row = lab.session.history.begin("churn", started_at=_NOW, host="another host")
     lab.session.history.update(replace(row, status=status))
-    with pytest.raises(UsageError, match=f"churn:1 is {status}"):
+    with pytest.raises(UsageError, match=f"churn:1 was never proven .status: {status}"):
         lab.session.deploy("churn:1")
 
 
