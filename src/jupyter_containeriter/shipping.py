@@ -261,6 +261,8 @@ def save(session: Session, reference: str, path: str, progress: Progress) -> Sav
 
 
 def _check_path(path: str, file: Path, *, layout: bool) -> None:
+    if not path:
+        raise UsageError("The path to save to is empty.", "Name a file (churn.tar) or a directory (churn/).")
     if not layout and file.suffix != ".tar":
         raise UsageError(
             f"{path!r} tells neither a file nor a directory.",

@@ -217,7 +217,10 @@ def _arriving(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise BuildError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise BuildError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            f"Check free disk space and permissions of {path.absolute().parent}, or choose another path.",
+        ) from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

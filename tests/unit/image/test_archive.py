@@ -130,8 +130,10 @@ def test_a_save_that_fails_keeps_what_was_there(image: Image, tmp_path: Path) ->
 
 def test_a_directory_that_is_not_there_is_named(image: Image, tmp_path: Path) -> None:
     """Where the file cannot be written, the error names it."""
-    with pytest.raises(BuildError, match="absent"):
+    with pytest.raises(BuildError, match="absent") as caught:
         save_archive(image, tmp_path / "absent" / "image.tar")
+    assert str(tmp_path / "absent") in caught.value.remedy
+    assert "cache" not in caught.value.remedy
 
 
 def test_a_layout_holds_the_same_files(image: Image, tmp_path: Path) -> None:

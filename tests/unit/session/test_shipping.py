@@ -104,6 +104,13 @@ def test_a_path_that_cannot_be_is_refused(lab: Lab, tmp_path: Path, path: str, c
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_an_empty_path_is_refused(lab: Lab) -> None:
+    """It is not taken for the current directory."""
+    lab.containerize(deploy=False)
+    with pytest.raises(UsageError, match="path to save to is empty"):
+        lab.session.save("churn", "")
+
+
 def test_an_interrupt_leaves_no_part_behind(lab: Lab, tmp_path: Path) -> None:
     """The file has its name only when it is complete."""
     lab.containerize(deploy=False)
