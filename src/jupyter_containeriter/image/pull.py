@@ -103,7 +103,7 @@ class Pull:
         self._insist([(platform.get("os", ""), platform.get("architecture", "")) for _, platform in platforms])
         fitting = [one for one in platforms if (one[1].get("os"), one[1].get("architecture")) == self._platform]
         plain = [one for one in fitting if one[1].get("variant", "") in _VARIANTS.get(self._architecture, ("",))]
-        return str((plain or fitting)[0][0])
+        return digest_of((plain or fitting)[0][0])
 
     def _insist(self, platforms: list[tuple[str, str]]) -> None:
         if self._platform not in platforms:

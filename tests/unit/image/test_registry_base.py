@@ -243,6 +243,14 @@ def test_what_is_no_image_is_told(lab: _Lab, manifest: bytes) -> None:
         lab.base()
 
 
+def test_a_platform_named_by_no_digest_is_told(lab: _Lab) -> None:
+    """What is asked for by it could not be proven."""
+    lab.registry.push("1.0", _layers())
+    lab.registry.index("1", {"1.0": {"os": "linux", "architecture": "amd64"}})
+    with pytest.raises(BuildError, match="no image of today's formats"):
+        lab.base()
+
+
 @pytest.mark.parametrize("diff_ids", [["sha256:../../secret"], [], [digest(b"1")] * 3])
 def test_layers_that_cannot_be_are_told(lab: _Lab, diff_ids: list[str]) -> None:
     """A diff ID becomes the name of a file, so it must be a digest, one for each layer."""

@@ -17,6 +17,7 @@ import urllib3
 
 from jupyter_containeriter.errors import RegistryError
 from jupyter_containeriter.image.registry.answers import discard, read_small
+from jupyter_containeriter.image.registry.connections import resolved
 from jupyter_containeriter.image.registry.credentials import Credentials
 from jupyter_containeriter.image.registry.transport import Transport
 
@@ -35,13 +36,13 @@ class Authorization:
     transport
         How to reach the registry and its authorization server.
     find
-        Returns the credentials for the host; asked once, and only if the registry wants any.
+        Returns the credentials for ``HOST/REPOSITORY``; asked once for each, and only if the registry wants any.
     """
 
     def __init__(self, transport: Transport, find: Callable[[str], Credentials | None]) -> None:
         self._transport = transport
         self._find = find
-        self._found: list[Credentials | None] = []
+        self._found: dict[str, Credentials | None] = {}
         self._granted: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -75,29 +76,30 @@ class Authorization:
             self._granted[scope] = granted
             return granted not in {"", refused}
 
-    @property
-    def known(self) -> bool:
-        """Whether there were credentials to answer with."""
-        return any(self._found)
+    def known(self, scope: str) -> bool:
+        """Whether there are credentials to answer with."""
+        return self._credentials(scope) is not None
 
     def _ask(self, challenges: Mapping[str, Mapping[str, str]], scope: str) -> str:
         if "bearer" in challenges:
             return f"Bearer {self._token(challenges['bearer'], scope)}"
-        credentials = self._credentials()
+        credentials = self._credentials(scope)
         if "basic" in challenges and credentials and credentials.username:
             return _basic(credentials)
         return ""
 
-    def _credentials(self) -> Credentials | None:
-        if not self._found:
-            self._found.append(self._find(self._transport.host))
-        return self._found[0]
+    def _credentials(self, scope: str) -> Credentials | None:
+        # A mount has two repositories in its scope: the first one is written to.
+        repository = scope.split(":")[1]
+        if repository not in self._found:
+            self._found[repository] = self._find(f"{self._transport.host}/{repository}")
+        return self._found[repository]
 
     def _token(self, challenge: Mapping[str, str], scope: str) -> str:
-        realm = challenge.get("realm", "")
+        realm = resolved("", challenge.get("realm", ""))
         fields = [("service", challenge["service"])] if challenge.get("service") else []
         fields += [("scope", one) for one in scope.split()]
-        credentials = self._credentials()
+        credentials = self._credentials(scope)
         if credentials and credentials.identity_token:
             answer = self._refresh(realm, fields, credentials.identity_token)
         else:
@@ -105,7 +107,7 @@ class Authorization:
             url = urllib.parse.urlsplit(realm)._replace(query=query).geturl()
             basic = _basic(credentials) if credentials else ""
             answer = self._transport.send("GET", url, authorization=basic)
-        return self._read_token(answer)
+        return self._read_token(answer, known=credentials is not None)
 
     def _refresh(self, realm: str, fields: list[tuple[str, str]], token: str) -> urllib3.BaseHTTPResponse:
         # In this form, scopes are one field.
@@ -119,12 +121,12 @@ class Authorization:
             body=urllib.parse.urlencode([*form, *rest]).encode(),
         )
 
-    def _read_token(self, answer: urllib3.BaseHTTPResponse) -> str:
+    def _read_token(self, answer: urllib3.BaseHTTPResponse, *, known: bool) -> str:
         host = self._transport.host
         if answer.status != 200:
             discard(answer)
             if answer.status in {400, 401, 403}:
-                raise login_error(host, known=self._credentials() is not None)
+                raise login_error(host, known=known)
             raise RegistryError(f"The authorization server of {host} answers with status {answer.status}.")
         try:
             document = json.loads(read_small(answer, _MAX_TOKEN_ANSWER))

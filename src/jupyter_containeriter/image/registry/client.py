@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 import urllib.parse
@@ -9,8 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import urllib3
+
 from jupyter_containeriter.errors import RegistryError, RegistryUnreachableError
 from jupyter_containeriter.image.registry.answers import discard, pieces, read_small
+from jupyter_containeriter.image.registry.connections import resolved
 from jupyter_containeriter.image.registry.credentials import Credentials, find_credentials
 from jupyter_containeriter.image.registry.exchange import Exchange
 from jupyter_containeriter.image.registry.transport import PAUSES
@@ -49,9 +53,9 @@ class Registry:
         As in a reference: ``docker.io``, ``registry.example.com``, ``localhost:5000``. Plain HTTP is spoken to this
         machine only.
     credentials
-        Returns what to log in with, asked only if the registry wants to know; by default what ``docker login`` and
-        ``podman login`` left. They are sent over TLS (or on this machine), to the registry and the authorization
-        server that it names, and appear in no message.
+        Returns what to log in with to ``HOST/REPOSITORY``, asked only if the registry wants to know; by default what
+        ``docker login`` and ``podman login`` left. They are sent over TLS (or on this machine), to the
+        registry and the authorization server that it names itself, and appear in no message.
 
     Raises
     ------
@@ -78,7 +82,7 @@ class Registry:
         repository
             For example ``library/python``.
         reference
-            A tag or a digest.
+            A tag or a digest: of SHA-256, as no other is proven.
         accept
             Media types to ask for.
 
@@ -87,16 +91,19 @@ class Registry:
         NotFoundError
             There is none of that name.
         """
+        by_digest = ":" in reference
+        wanted = f"{self.host}/{repository}{'@' if by_digest else ':'}{reference}"
+        if by_digest:
+            _insist_on_sha256(reference, wanted)
         path = f"/v2/{repository}/manifests/{reference}"
         headers = {"Accept": ", ".join(accept)}
         response = self._exchange.request("GET", path, _pull(repository), headers=headers)
-        wanted = f"{self.host}/{repository}{'@' if ':' in reference else ':'}{reference}"
         self._exchange.expect(response, (200,), wanted)
         content = read_small(response, _MAX_MANIFEST)
         if len(content) > _MAX_MANIFEST:
             raise RegistryError(f"The manifest of {wanted} is larger than 4 MiB.", "Choose another image.")
         digest = _sha256(content)
-        promised = reference if ":" in reference else response.headers.get("Docker-Content-Digest", digest)
+        promised = reference if by_digest else response.headers.get("Docker-Content-Digest", digest)
         if promised.startswith("sha256:") and promised != digest:
             raise _wrong_content(wanted)
         return Manifest(response.headers.get("Content-Type", "").partition(";")[0].strip(), content, digest)
@@ -109,12 +116,14 @@ class Registry:
         NotFoundError
             The registry has no such blob.
         """
+        wanted = f"{self.host}/{repository}@{digest}"
+        _insist_on_sha256(digest, wanted)
         path = f"/v2/{repository}/blobs/{digest}"
         sha256, received = hashlib.sha256(), 0
         for pause in (*PAUSES, None):
             headers = {"Range": f"bytes={received}-"} if received else {}
             response = self._exchange.request("GET", path, _pull(repository), headers=headers)
-            self._exchange.expect(response, (200, 206), f"{self.host}/{repository}@{digest}")
+            self._exchange.expect(response, (200, 206), wanted)
             try:
                 for piece in _rest(pieces(response), received if response.status == 200 else 0):
                     sha256.update(piece)
@@ -126,7 +135,7 @@ class Registry:
                     raise
                 time.sleep(pause)
         if f"sha256:{sha256.hexdigest()}" != digest:
-            raise _wrong_content(f"{self.host}/{repository}@{digest}")
+            raise _wrong_content(wanted)
 
     # --- push --------------------------------------------------------------------------------------------------------
 
@@ -150,8 +159,16 @@ class Registry:
             # Whoever may not read the source can still send the blob; if that fails too, it says why.
             return False
         discard(response)
+        if response.status == 202 and "Location" in response.headers:
+            self._cancel_upload(repository, response)
         # Anything else, an upload that was begun instead or a refusal, means the same.
         return response.status == 201
+
+    def _cancel_upload(self, repository: str, begun: urllib3.BaseHTTPResponse) -> None:
+        """Let the registry forget an upload that was begun; one that cannot keeps it until it cleans up."""
+        with contextlib.suppress(RegistryError):
+            place = resolved(begun.url or self._exchange.origin, begun.headers["Location"])
+            discard(self._exchange.request("DELETE", place, f"repository:{repository}:pull,push,delete"))
 
     def upload_blob(self, repository: str, digest: str, size: int, path: Path, sent: Sent = _nobody) -> None:
         """Send a file as a blob; where the connection breaks, go on from what has arrived.
@@ -195,6 +212,14 @@ def _rest(content: Iterator[bytes], skipped: int) -> Iterator[bytes]:
         if len(piece) > skipped:
             yield piece[skipped:]
         skipped = max(0, skipped - len(piece))
+
+
+def _insist_on_sha256(digest: str, wanted: str) -> None:
+    if not digest.startswith("sha256:"):
+        raise RegistryError(
+            f"{wanted} is named by something else than SHA-256, so its content cannot be proven.",
+            "Name it by its sha256 digest.",
+        )
 
 
 def _sha256(content: bytes) -> str:

@@ -36,6 +36,30 @@ def is_loopback(authority: str) -> bool:
         return name == "localhost"
 
 
+def resolved(base: str, reference: str) -> str:
+    """Return the complete URL of what a registry refers to.
+
+    Parameters
+    ----------
+    base
+        The URL of the answer that refers to it, "" where it must be complete already.
+    reference
+        As the registry sent it.
+
+    Raises
+    ------
+    RegistryError
+        It is no URL.
+    """
+    try:
+        url = urllib.parse.urljoin(base, reference)
+        urllib.parse.urlsplit(url)
+    except ValueError as error:
+        raise _no_address() from error
+    origin_of(url)
+    return url
+
+
 def origin_of(url: str) -> tuple[str, str]:
     """Return scheme and authority of a URL, the way they can be compared.
 
@@ -47,9 +71,15 @@ def origin_of(url: str) -> tuple[str, str]:
     try:
         parts = urllib3.util.parse_url(url)
     except HTTPError as error:
-        raise RegistryError("The registry refers to an address that is none.") from error
+        raise _no_address() from error
+    if not (parts.scheme and parts.host):
+        raise _no_address()
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return parts.scheme or "", f"{parts.host}:{port}"
+    return parts.scheme, f"{parts.host}:{port}"
+
+
+def _no_address() -> RegistryError:
+    return RegistryError("The registry refers to an address that is none.", "Tell whoever runs the registry.")
 
 
 def new_pool(authority: str) -> urllib3.PoolManager:

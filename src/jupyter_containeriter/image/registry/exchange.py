@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Mapping
 
 import urllib3
@@ -10,7 +9,7 @@ import urllib3
 from jupyter_containeriter.errors import RegistryUnreachableError
 from jupyter_containeriter.image.registry.answers import discard, refusal
 from jupyter_containeriter.image.registry.authorization import Authorization, login_error
-from jupyter_containeriter.image.registry.connections import origin_of
+from jupyter_containeriter.image.registry.connections import origin_of, resolved
 from jupyter_containeriter.image.registry.credentials import Credentials
 from jupyter_containeriter.image.registry.transport import Body, Transport
 
@@ -56,27 +55,31 @@ class Exchange:
             No connection, or nobody is let in.
         """
         origin = self._transport.origin
-        url = urllib.parse.urljoin(origin, path)
+        url = resolved(origin, path)
         # A registry may have layers sent elsewhere; who sends them is nobody's business there.
         own = origin_of(url) == origin_of(origin)
         authorization = self._authorization.header(scope) if own else ""
         response = self._transport.send(method, url, headers=headers, authorization=authorization, body=body)
-        if response.status != 401 or not own:
+        if not own or not self._challenged(response):
             return response
         challenge = response.headers.get("WWW-Authenticate", "")
         if not self._authorization.answer(challenge, scope, authorization):
             discard(response)
-            raise login_error(self.host, known=self._authorization.known)
+            raise login_error(self.host, known=self._authorization.known(scope))
         if body is not None and not isinstance(body, bytes):
             # Part of it is gone: whoever sends it has to begin again, now with permission.
             raise RegistryUnreachableError(f"{self.host} forgot who asks.", f"Log in again: docker login {self.host}")
         discard(response)
         authorization = self._authorization.header(scope)
         response = self._transport.send(method, url, headers=headers, authorization=authorization, body=body)
-        if response.status == 401 and authorization.startswith("Basic "):
+        if self._challenged(response) and authorization.startswith("Basic "):
             discard(response)
             raise login_error(self.host, known=True)
         return response
+
+    def _challenged(self, response: urllib3.BaseHTTPResponse) -> bool:
+        """Whether the registry itself wants to know who asks: a host that it redirects to is told nothing."""
+        return response.status == 401 and origin_of(response.url or "") == origin_of(self._transport.origin)
 
     def expect(self, response: urllib3.BaseHTTPResponse, statuses: tuple[int, ...], wanted: str) -> None:
         """Insist on a status.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterable, Mapping
 
 import urllib3
@@ -14,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from jupyter_containeriter._version import __version__
 from jupyter_containeriter.errors import RegistryError, RegistryUnreachableError
 from jupyter_containeriter.image.registry.answers import discard
-from jupyter_containeriter.image.registry.connections import is_loopback, new_pool, origin_of
+from jupyter_containeriter.image.registry.connections import is_loopback, new_pool, origin_of, resolved
 from jupyter_containeriter.image.registry.failures import TRANSIENT, authority_of, explained
 
 #: Waits before a request is sent again, in seconds.
@@ -120,7 +119,7 @@ class Transport:
             if method not in {"GET", "HEAD"} or response.status not in _REDIRECTS or not target:
                 return response
             discard(response)
-            url = urllib.parse.urljoin(url, target)
+            url = resolved(url, target)
         raise RegistryError(f"{self.host} redirects in circles.", "Tell whoever runs the registry.")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> urllib3.BaseHTTPResponse:
@@ -172,5 +171,5 @@ def _wait_of(response: urllib3.BaseHTTPResponse, pause: float | None) -> float |
     if pause is None or response.status not in TRANSIENT:
         return None
     asked = response.headers.get("Retry-After", "")
-    wait = max(pause, float(asked)) if asked.isdigit() else pause
+    wait = max(pause, float(asked)) if asked.isdecimal() else pause
     return wait if wait <= _PATIENCE else None

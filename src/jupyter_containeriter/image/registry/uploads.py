@@ -14,6 +14,7 @@ import urllib3
 
 from jupyter_containeriter.errors import DamagedLayerError, RegistryError, RegistryUnreachableError
 from jupyter_containeriter.image.registry.answers import discard, refusal
+from jupyter_containeriter.image.registry.connections import resolved
 from jupyter_containeriter.image.registry.exchange import Exchange
 from jupyter_containeriter.image.registry.failures import TRANSIENT
 from jupyter_containeriter.image.registry.transport import PAUSES
@@ -167,4 +168,4 @@ class BlobUpload:
             raise RegistryError(
                 f"{self._exchange.host} does not say where to send a layer.", "Tell whoever runs the registry."
             )
-        return urllib.parse.urljoin(response.url or self._exchange.origin, location)
+        return resolved(response.url or self._exchange.origin, location)

@@ -62,7 +62,7 @@ def serve(answer: Callable[[Request], Answer | None]) -> Iterator[FakeServer]:
             if self.command != "HEAD":
                 self.wfile.write(found.body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815 (names that http.server looks for)
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 (names that http.server looks for)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -114,6 +114,17 @@ def test_a_manifest_with_another_content_is_refused() -> None:
         Registry(server.host, _anonymous).manifest("x", _DIGEST)
 
 
+@pytest.mark.parametrize("digest", ["sha512:" + "0" * 128, "md5:" + "0" * 32])
+def test_what_cannot_be_proven_is_not_asked_for(digest: str) -> None:
+    """A digest of another kind than SHA-256 accepts no content at all."""
+    with serve(lambda _: Answer(body=b"anything")) as server:
+        registry = Registry(server.host, _anonymous)
+        for ask in (registry.manifest, lambda *wanted: list(registry.blob(*wanted))):
+            with pytest.raises(RegistryError, match="cannot be proven"):
+                ask("a/b", digest)
+        assert not server.requests
+
+
 def test_a_manifest_of_any_size_is_not_read() -> None:
     """The specification lets a manifest have 4 MiB."""
     huge = Answer(body=bytes(5 * 1024 * 1024))
@@ -211,6 +222,58 @@ def test_a_mount_that_is_refused_is_no_error() -> None:
         assert not Registry(server.host, _anonymous).mount_blob("x", _DIGEST, "y")
 
 
+@pytest.mark.parametrize("status", [202, 404, 401])
+def test_an_upload_begun_instead_of_a_mount_is_cancelled(status: int) -> None:
+    """The registry need not keep what nobody will send; that it cannot forget is no error."""
+
+    def answer(request: Request) -> Answer:
+        return Answer(202, {"Location": _UPLOAD}) if request.method == "POST" else Answer(status)
+
+    with serve(answer) as server:
+        assert not Registry(server.host, _anonymous).mount_blob("x", _DIGEST, "y")
+        assert [r.path for r in server.asked("DELETE")] == [_UPLOAD]
+
+
+# --- addresses that are none ---------------------------------------------------------------------------------------
+
+_NO_ADDRESSES = ("https://[x/", "http://localhost:99999/", "https://a b/", "http://\u00b2\u2044[/")
+
+
+@pytest.mark.parametrize("address", _NO_ADDRESSES)
+def test_a_redirect_to_no_address_is_told(address: str) -> None:
+    """Whatever a registry sends as an address, the error is one of ours."""
+    location = address.encode("utf-8").decode("latin-1")
+    with serve(lambda _: Answer(307, {"Location": location})) as server, pytest.raises(RegistryError, match="is none"):
+        Registry(server.host, _anonymous).manifest("x", "1")
+
+
+@pytest.mark.parametrize("address", [*_NO_ADDRESSES, "", "/token"])
+def test_an_authorization_server_at_no_address_is_told(address: str) -> None:
+    """With an identity token, too."""
+    challenge = {"WWW-Authenticate": f'Bearer realm="{address}"'.encode().decode("latin-1")}
+    with serve(lambda _: Answer(401, challenge)) as server:
+        for credentials in (Credentials("ada", "sesame"), Credentials(identity_token="sesame")):
+            with pytest.raises(RegistryError, match="is none"):
+                Registry(server.host, lambda _, found=credentials: found).manifest("x", "1")
+
+
+@pytest.mark.parametrize("address", _NO_ADDRESSES)
+def test_an_upload_to_no_address_is_told(layer: Path, address: str) -> None:
+    """Nothing is sent."""
+    location = address.encode("utf-8").decode("latin-1")
+    with serve(lambda _: Answer(202, {"Location": location})) as server:
+        with pytest.raises(RegistryError, match="is none"):
+            Registry(server.host, _anonymous).upload_blob("x", _DIGEST, len(_CONTENT), layer)
+        assert not server.asked("PATCH")
+
+
+def test_a_pause_that_is_no_number_is_not_read() -> None:
+    """What looks like a digit need not be one."""
+    answers = [Answer(503, {"Retry-After": "\u00b2"}), Answer(body=_CONTENT)]
+    with serve(lambda _: answers.pop(0)) as server:
+        assert b"".join(Registry(server.host, _anonymous).blob("x", _DIGEST)) == _CONTENT
+
+
 # --- secrets -------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +292,48 @@ def test_a_redirect_to_another_host_learns_no_credentials() -> None:
             assert b"".join(Registry(server.host, _ada).blob("x", _DIGEST)) == _CONTENT
         (request,) = storage.asked("GET")
     assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize("credentials", [Credentials("ada", "sesame"), Credentials(identity_token="sesame")], ids=repr)
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_a_challenge_of_a_redirect_s_target_is_not_answered(scheme: str, credentials: Credentials) -> None:
+    """A host that the registry redirects to could otherwise have the credentials sent wherever it likes."""
+    with serve(lambda _: Answer(body=b'{"token":"granted"}')) as third:
+        challenge = {"WWW-Authenticate": f'{scheme} realm="http://{third.host}/token",service="x"'}
+        with serve(lambda _: Answer(401, challenge)) as second:
+            target = {"Location": f"http://{second.host}/layer"}
+            with serve(lambda _: Answer(307, target)) as server, pytest.raises(RegistryError, match="does not let"):
+                Registry(server.host, lambda _: credentials).manifest("x", "1")
+            assert all("Authorization" not in request.headers for request in (*server.requests, *second.requests))
+        assert not third.requests
+
+
+def test_a_challenge_of_a_redirect_s_target_is_not_answered_after_a_login() -> None:
+    """Nor is it taken for a refusal of the credentials."""
+    with serve(lambda _: Answer(401, {"WWW-Authenticate": "Basic"})) as storage:
+        target = {"Location": f"http://{storage.host}/layer"}
+        with (
+            serve(lambda request: _protected(request) or Answer(307, target)) as server,
+            pytest.raises(RegistryError, match="does not let"),
+        ):
+            Registry(server.host, _ada).manifest("x", "1")
+        assert [r.headers.get("Authorization") for r in storage.requests] == [None]
+
+
+def test_credentials_are_those_of_the_repository(layer: Path) -> None:
+    """One registry may know a person under several names; a mount is asked for by who writes."""
+    asked: list[str] = []
+
+    def find(name: str) -> None:
+        asked.append(name)
+
+    with serve(lambda _: Answer(401, {"WWW-Authenticate": 'Basic realm="test"'})) as server:
+        registry = Registry(server.host, find)
+        for ask in (registry.has_blob, registry.manifest):
+            with pytest.raises(RegistryError):
+                ask("a/b", _DIGEST)
+        registry.mount_blob("c/d", _DIGEST, "a/b")
+    assert asked == [f"{server.host}/a/b", f"{server.host}/c/d"]
 
 
 def test_an_upload_sent_elsewhere_learns_no_credentials(layer: Path) -> None:

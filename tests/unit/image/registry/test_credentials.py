@@ -70,6 +70,41 @@ def test_a_file_that_is_named_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_credentials(_HOST) == Credentials("grace", "se:same")
 
 
+def _namespaces(*keys: str) -> dict[str, object]:
+    """Return logins whose users are called as their keys."""
+    return {"auths": {key: {"auth": base64.b64encode(f"{key}:sesame".encode()).decode()} for key in keys}}
+
+
+@pytest.mark.parametrize(
+    ("repository", "user"),
+    [
+        ("a/b", f"{_HOST}/a/b"),
+        ("a/b/c", f"{_HOST}/a/b"),
+        ("a/c", f"{_HOST}/a"),
+        ("ab/c", _HOST),
+        ("x", _HOST),
+    ],
+)
+def test_the_longest_key_that_fits_counts(tmp_path: Path, repository: str, user: str) -> None:
+    """A login may be for a repository, a namespace or the host (containers-auth.json(5))."""
+    keys = (f"{_HOST}/a", f"{_HOST}/a/b", _HOST)
+    _write(tmp_path / "XDG_CONFIG_HOME/containers/auth.json", _namespaces(*keys))
+    assert find_credentials(f"{_HOST}/{repository}") == Credentials(user, "sesame")
+
+
+@pytest.mark.parametrize("name", [_HOST, f"{_HOST}/b/x"])
+def test_another_namespace_s_login_is_not_used(tmp_path: Path, name: str) -> None:
+    """Who logged in to one namespace is nobody to the others."""
+    _write(tmp_path / "XDG_CONFIG_HOME/containers/auth.json", _namespaces(f"{_HOST}/a"))
+    assert find_credentials(name) is None
+
+
+def test_a_login_of_the_host_is_for_every_repository(tmp_path: Path) -> None:
+    """In the form that older Dockers wrote, too."""
+    _write(tmp_path / "DOCKER_CONFIG/config.json", _logins("ada", f"https://{_HOST}/v1/"))
+    assert find_credentials(f"{_HOST}/a/b") == Credentials("ada", "se:same")
+
+
 @pytest.mark.parametrize("settings", [{"credsStore": "test"}, {"credHelpers": {_HOST: "test"}}])
 def test_a_credential_helper_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
