@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,24 @@ def test_every_use_of_a_base_is_a_use_of_its_layers(lab: _Lab, again: str) -> No
     else:
         lab.base()
     assert all(path.stat().st_mtime > 0 for path in paths)
+
+
+def test_layers_are_in_use_while_others_are_fetched(lab: _Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download takes long: what needs none must not be collected meanwhile."""
+    layers = _layers()
+    lab.registry.push("1", layers)
+    shared = lab.base().layers[0].path
+    os.utime(shared, (0, 0))
+    lab.registry.push("2", [*layers, layer({"newer": b""})])
+    times, blob = [], lab.registry.blob
+
+    def watched(repository: str, name: str) -> Iterator[bytes]:
+        times.append(shared.stat().st_mtime)
+        return blob(repository, name)
+
+    monkeypatch.setattr(lab.registry, "blob", watched)
+    lab.base("registry.example/team/python:2")
+    assert times[-1] > 0
 
 
 def test_an_image_of_a_model_is_no_base(lab: _Lab) -> None:
