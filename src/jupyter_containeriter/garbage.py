@@ -192,10 +192,11 @@ class GarbageCollector:
             rows = session.history.imaged()
             versions = _versions(rows, session.cache)
             others = self._needed_by_others()
-            reasons = kept_versions(session, rows)
+            engines = session.engines()
+            reasons = kept_versions(session, rows, engines)
             kept = {version: why for version in versions if (why := _reason(version, reasons, others))}
             shelf = _Shelf("layer cache", session.cache.sizes(), [*(version.blobs for version in versions), others])
-            shelves = {engine: _engine_shelf(engine, versions) for engine in session.engines()}
+            shelves = {engine: _engine_shelf(engine, versions) for engine in engines}
             leftovers = self._remove_leftovers(shelf, shelves, order)
             removed = self._remove_versions([v for v in versions if v not in kept], shelf, shelves, order)
         places = [Place(one.name, one.before, one.after) for one in (shelf, *shelves.values()) if one.before]
@@ -245,7 +246,7 @@ class GarbageCollector:
 
     # --- leftovers -----------------------------------------------------------------------------------------------
 
-    def _remove_leftovers(self, shelf: _Shelf, engines: Iterable[Engine], order: _Order) -> int:
+    def _remove_leftovers(self, shelf: _Shelf, engines: Collection[Engine], order: _Order) -> int:
         """Remove what nothing refers to, if it is old enough; return its bytes."""
         cache = self._session.cache
         unknown = {cache.blob(digest): digest for digest in shelf.sizes if digest not in shelf.users}
@@ -260,15 +261,15 @@ class GarbageCollector:
                 discard(path)
         return size
 
-    def _leftovers(self, known: Collection[str], engines: Iterable[Engine]) -> Iterator[Path]:
+    def _leftovers(self, known: Collection[str], engines: Collection[Engine]) -> Iterator[Path]:
         session = self._session
         yield from session.cache.leftovers()
         yield from session.workspace.glob(f"{PROOF}*")
         for engine in engines:
             yield from engine.leftovers(known)
-        if not session.unreachable():
-            containers = [container for _, container in session.containers()]
-            yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers})
+        containers = [container for _, container in session.containers(engines)]
+        asked = {engine.describe().endpoint for engine in engines}
+        yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers}, asked)
 
     def _remembered(self) -> Iterator[Path]:
         """Yield what captures keep to save work: earlier proofs, unpacked archives, files known to be clean."""

@@ -31,12 +31,15 @@ class Handle:
         Body of a request to ``/invocations``: one row of the sample as JSON, or "".
     options
         How it was asked to run: ``memory``, ``cpus``, ``gpus``, ``port``, ``token``.
+    engine
+        The endpoint of the engine that runs it, "" where an early version did not note it.
     """
 
     token: str = ""
     schema: Mapping[str, Any] | None = None
     example: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = ""
 
 
 class HandleStore:
@@ -89,10 +92,38 @@ class HandleStore:
         except FileNotFoundError:
             return ""
 
-    def unused(self, containers: Collection[str], names: Collection[str]) -> list[Path]:
-        """Return the files of containers and names that are not among these."""
-        handles = [path for path in self._directory.glob("*") if path.is_file() and path.name not in containers]
-        return [*handles, *(path for path in self._promoted.glob("*") if path.name not in names)]
+    def engine(self, name: str) -> str:
+        """Return the endpoint of the engine that runs what was promoted last; "" where that is not known."""
+        promoted = self.promoted(name)
+        return self.read(promoted).engine if promoted else ""
+
+    def unused(self, containers: Collection[str], names: Collection[str], engines: Collection[str]) -> list[Path]:
+        """Return the files of containers that are gone, and of names of which nothing is there.
+
+        Parameters
+        ----------
+        containers, names
+            What there is, as the engines told.
+        engines
+            The endpoints of those that were asked. What runs on another one, or nobody knows where, may be there: its
+            token exists nowhere else.
+        """
+        gone = [
+            path for path in self._directory.glob("*") if path.is_file() and self._is_gone(path, containers, engines)
+        ]
+        left = {path.name for path in self._directory.glob("*") if path not in gone}
+        promoted = (path for path in self._promoted.glob("*") if path.name not in names)
+        return [*gone, *(path for path in promoted if self._is_half(path) or self.promoted(path.name) not in left)]
+
+    def _is_gone(self, path: Path, containers: Collection[str], engines: Collection[str]) -> bool:
+        if self._is_half(path):
+            return True
+        return path.name not in containers and self.read(path.name).engine in engines
+
+    @staticmethod
+    def _is_half(path: Path) -> bool:
+        """Whether it is what a killed process was writing."""
+        return path.name.startswith(".")
 
     def _write(self, path: Path, text: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

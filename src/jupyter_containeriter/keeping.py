@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Iteration
 
 if TYPE_CHECKING:
+    from jupyter_containeriter.engines.base import Engine
     from jupyter_containeriter.session import Session
 
 #: So many versions before the one that runs can be rolled back to.
@@ -17,18 +18,23 @@ PREDECESSORS = 2
 KEEP_TAG = "keep"
 
 
-def kept_versions(session: Session, rows: Iterable[Iteration]) -> dict[tuple[str, int], str]:
+def kept_versions(
+    session: Session, rows: Iterable[Iteration], engines: Collection[Engine]
+) -> dict[tuple[str, int], str]:
     """Return the reason for each version that is kept, by name and version.
 
     Parameters
     ----------
     session
-        Tells what runs, on any engine, and which names other kernels are working on.
+        Tells where what was promoted runs, and which names other kernels are working on.
     rows
         The iterations for which an image was built.
+    engines
+        Those that tell what runs. A name whose promoted container is on none of them may run there.
     """
-    live = {(container.name, container.version) for _, container in session.containers()}
-    blind = bool(session.unreachable())
+    live = {(container.name, container.version) for _, container in session.containers(engines)}
+    asked = {engine.describe().endpoint for engine in engines}
+    unreachable = bool(session.unreachable())
     reasons: dict[tuple[str, int], str] = {}
     for name, group in groupby(sorted(rows, key=lambda row: (row.name, row.version)), key=lambda row: row.name):
         versions = list(group)
@@ -36,6 +42,7 @@ def kept_versions(session: Session, rows: Iterable[Iteration]) -> dict[tuple[str
             found = dict.fromkeys((row.version for row in versions), "another kernel works on this name")
         else:
             running = {version for named, version in live if named == name}
+            blind = unreachable or session.handles.engine(name) not in {"", *asked}
             found = _reasons(versions, running, blind=blind)
         reasons |= {(name, version): reason for version, reason in found.items()}
     return reasons
@@ -46,11 +53,12 @@ def _reasons(rows: Collection[Iteration], live: Collection[int], *, blind: bool)
     promoted = [row.version for row in rows if row.status in PROMOTED]
     runnable = [row.version for row in rows if row.status in RUNNABLE]
     reasons = dict.fromkeys(sorted(live), "it runs")
-    serving = max(live) if live else max(promoted, default=0) if blind else 0
-    if serving and not live:
-        reasons[serving] = "it may run on an engine that does not answer"
-    for version in [version for version in promoted if version < serving][-PREDECESSORS:]:
-        reasons.setdefault(version, "%rollback leads to it")
+    hidden = promoted[-1:] if blind else []
+    for version in hidden:
+        reasons.setdefault(version, "it may run on an engine that does not answer")
+    for serving in {*sorted(live)[-1:], *hidden}:
+        for version in [version for version in promoted if version < serving][-PREDECESSORS:]:
+            reasons.setdefault(version, "%rollback leads to it")
     for version in runnable[-1:]:
         reasons.setdefault(version, "the newest version")
     for row in rows:

@@ -203,7 +203,8 @@ class Road:
         options = self._options
         asked = {name: getattr(options, name) for name in ("memory", "cpus", "gpus", "port", "token")}
         token = new_token() if options.token else ""
-        handle = Handle(token, document["signature"], example_body(document["sample"], document["signature"]), asked)
+        example = example_body(document["sample"], document["signature"])
+        handle = Handle(token, document["signature"], example, asked, self._engine.describe().endpoint)
         container = self._engine.run(image, self._spec(token, port))
         try:
             self._session.handles.save(container.id, handle)

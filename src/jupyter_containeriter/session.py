@@ -6,7 +6,7 @@ import functools
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import reachable_engines, select_engine
-from jupyter_containeriter.errors import BusyError, NotFoundError, UsageError
+from jupyter_containeriter.errors import BusyError, EngineError, NotFoundError, UsageError
 from jupyter_containeriter.handles import HandleStore
 from jupyter_containeriter.history import History
 from jupyter_containeriter.names import check_name, parse_reference
@@ -350,9 +350,10 @@ class Session:
             )
         return iteration
 
-    def containers(self) -> list[tuple[Engine, Container]]:
-        """Return every container of this history with its engine, newest first."""
-        pairs = [(engine, c) for engine in self.engines() for c in engine.containers(self.history.id)]
+    def containers(self, engines: Iterable[Engine] | None = None) -> list[tuple[Engine, Container]]:
+        """Return every container of this history on these engines (on all that answer), newest first."""
+        asked = self.engines() if engines is None else engines
+        pairs = [(engine, c) for engine in asked for c in engine.containers(self.history.id)]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
 
@@ -425,11 +426,11 @@ class Session:
     def reconcile(self) -> None:
         """Mark iterations of killed kernels as interrupted and remove their containers; once a session.
 
-        An iteration holds its name's lock, so one that is ``running`` while the lock is free has lost its kernel.
+        Where an engine fails, the verb goes on (it tells by itself, if it needs that engine), and the next one tries
+        again. An iteration holds its name's lock: one that is ``running`` while the lock is free has lost its kernel.
         """
         if self._reconciled:
             return
-        self._reconciled = True
         self._forget_proofs()
         for iteration in self.history.running(self.host):
             try:
@@ -439,7 +440,9 @@ class Session:
                         self.history.update(replace(now, status="interrupted", error="The kernel ended."))
             except BusyError:
                 continue
-        self._remove_orphans()
+        with suppress(EngineError):
+            self._remove_orphans()
+            self._reconciled = True
 
     def _forget_proofs(self) -> None:
         from jupyter_containeriter.capture.proof import forget

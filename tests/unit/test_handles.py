@@ -6,6 +6,8 @@ import hashlib
 import stat
 from pathlib import Path
 
+import pytest
+
 from jupyter_containeriter.handles import Handle, HandleStore, new_token, token_environment
 
 
@@ -78,10 +80,38 @@ def test_what_no_container_and_no_name_needs_is_told(tmp_path: Path) -> None:
     """Tokens of containers that are gone are listed, and notes of names of which nothing is there."""
     store = HandleStore(tmp_path)
     for container in ("c1", "c2"):
-        store.save(container, Handle("secret"))
-    for name in ("churn", "fraud"):
-        store.promote(name, "c1")
-    assert store.unused({"c1"}, {"churn"}) == [tmp_path / "c2", tmp_path / "promoted" / "fraud"]
+        store.save(container, Handle("secret", engine="unix:///a"))
+    for name, container in {"churn": "c1", "fraud": "c2"}.items():
+        store.promote(name, container)
+    assert store.unused({"c1"}, {"churn"}, {"unix:///a"}) == [tmp_path / "c2", tmp_path / "promoted" / "fraud"]
+
+
+@pytest.mark.parametrize("engine", ["unix:///b", ""])
+def test_what_an_engine_that_was_not_asked_may_run_is_used(tmp_path: Path, engine: str) -> None:
+    """A token stays, with the note of its promotion, unless the very engine that had it says it is gone."""
+    store = HandleStore(tmp_path)
+    store.save("c1", Handle("secret", engine=engine))
+    store.promote("churn", "c1")
+    assert store.unused(set(), set(), {"unix:///a"}) == []
+
+
+def test_half_written_files_are_unused(tmp_path: Path) -> None:
+    """What a killed process was writing is nobody's, whatever engine was asked."""
+    store = HandleStore(tmp_path)
+    store.promote("churn", "c1")
+    halves = [tmp_path / ".c1.4711", tmp_path / "promoted" / ".churn.4711"]
+    for half in halves:
+        half.write_text("{")
+    assert store.unused(set(), {"churn"}, set()) == halves
+
+
+def test_where_a_name_was_promoted_is_known(tmp_path: Path) -> None:
+    """The engine of a name is that of its promoted container."""
+    store = HandleStore(tmp_path)
+    assert store.engine("churn") == ""
+    store.save("c1", Handle(engine="unix:///a"))
+    store.promote("churn", "c1")
+    assert store.engine("churn") == "unix:///a"
 
 
 def test_tokens_are_listed_by_container(tmp_path: Path) -> None:

@@ -66,9 +66,7 @@ def _unpack(archive: Path, target: Path) -> None:
         try:
             with zipfile.ZipFile(archive) as file:
                 file.extractall(temporary)
-            # Another kernel may have been faster.
-            if not target.exists():
-                temporary.replace(target)
+            _publish(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:
@@ -76,3 +74,12 @@ def _unpack(archive: Path, target: Path) -> None:
             f"{archive} is on sys.path, but cannot be unpacked: {error}.",
             "Replace the archive, or take it off sys.path if the model does not need it.",
         ) from error
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        # Another kernel unpacked the same archive in the meantime; the key says that both are equal.
+        if not target.exists():
+            raise

@@ -90,7 +90,7 @@ class FakeEngine:
     def describe(self) -> EngineInfo:
         """Say that this is a fake."""
         self._maybe_fail("describe")
-        return EngineInfo(self.name, "1", "directory", "memory", "none", architecture())
+        return EngineInfo(self.name, "1", "directory", f"memory:{self.name}", "none", architecture())
 
     def load(self, image: Image) -> LoadReport:
         """Read the layers that are not held yet, as an archive, and keep the image under its reference."""

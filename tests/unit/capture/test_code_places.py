@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from site_bench import develop, install, metadata, write
 
 from jupyter_containeriter.capture import code as code_module
+from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.search import ClosureSearch
 from jupyter_containeriter.errors import CaptureError
 
@@ -277,6 +279,25 @@ def test_distributions_in_archives_are_distributions(
         "py",
         "dist-info" if "dist" in information else "egg-info",
     }
+
+
+def test_two_kernels_may_unpack_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another kernel was faster, what it unpacked is taken."""
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as file:
+        file.writestr("inner.py", "x")
+    archives = Archives(tmp_path / "unpacked")
+    rename = os.rename
+
+    def late(source: Path, target: Path) -> None:
+        monkeypatch.undo()
+        archives.directory(str(tmp_path / "code.zip"))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    monkeypatch.setattr(os, "replace", late)
+    unpacked = archives.directory(str(tmp_path / "code.zip"))
+    assert [path.name for path in unpacked.iterdir()] == ["inner.py"]
+    assert list(unpacked.parent.iterdir()) == [unpacked]
 
 
 def test_a_damaged_archive_is_named(tmp_path: Path, on_path: OnPath, search: Search) -> None:

@@ -15,11 +15,13 @@ import pytest
 
 from jupyter_containeriter.diagnosis import examine
 from jupyter_containeriter.errors import BusyError, EngineError, NotFoundError
+from jupyter_containeriter.handles import Handle
 from jupyter_containeriter.image.build import described_image, stored_image
 from jupyter_containeriter.session import RunOptions, Session
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.show.garbage import Collected
-from jupyter_containeriter.types import Image
+from jupyter_containeriter.testing import FakeEngine
+from jupyter_containeriter.types import Image, RunSpec
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -228,8 +230,9 @@ def test_blobs_that_nothing_refers_to_go_when_they_are_old(disk: Lab) -> None:
     disk.containerize()
     young, old = (disk.session.cache.put(content) for content in (b"young", b"old"))
     os.utime(disk.session.cache.blob(old), (_LONG_AGO, _LONG_AGO))
+    before = _used(disk)
     found = disk.session.gc(None)
-    assert found.leftover_bytes == 3
+    assert (found.leftover_bytes, found.after) == (3, before - 3)
     assert disk.session.cache.read(young) == b"young"
     assert disk.session.cache.read(old) is None
 
@@ -249,6 +252,8 @@ def test_what_killed_processes_left_goes_when_it_is_old(disk: Lab) -> None:
     for young in (True, False):
         for path in places:
             path.mkdir() if path.name.startswith("proof") else path.write_text("x")
+            if path.parent.name == "handles":
+                disk.session.handles.save(path.name, Handle("secret", engine=disk.engine.describe().endpoint))
             if not young:
                 os.utime(path, (_LONG_AGO, _LONG_AGO))
         disk.session.gc(None)
@@ -371,6 +376,43 @@ def test_an_engine_that_does_not_answer_may_run_something(disk: Lab, monkeypatch
     disk.session.undeploy("churn")
     monkeypatch.setattr(disk.session, "unreachable", lambda: "Docker does not answer.")
     assert _labels(disk.session.gc(0)) == ["churn:1", "churn:2"]
+
+
+def test_what_runs_on_an_engine_that_was_not_asked_keeps_its_token(disk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another engine answers than the one that runs a container, its token and its promotion stay."""
+    live = disk.containerize()
+    handles = disk.settings.data_path / "handles"
+    for path in (handles / live.container.id, handles / "promoted" / "churn"):
+        os.utime(path, (_LONG_AGO, _LONG_AGO))
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "engines", lambda _: [FakeEngine("another")])
+        disk.session.gc(0)
+    (found,) = disk.session.deployments()
+    assert (found.token, disk.session.handles.promoted("churn")) == (live.token, live.container.id)
+
+
+def test_what_may_run_on_an_engine_that_was_not_asked_stays(disk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another engine that answers in its place knows nothing: the promoted version and its predecessors stay."""
+    for k in range(1, 5):
+        disk.containerize(k)
+    disk.containerize(5, deploy=False)
+    monkeypatch.setattr(Session, "engines", lambda _: [FakeEngine("another")])
+    found = disk.session.gc(0)
+    assert _labels(found) == ["churn:1"]
+    assert dict(found.kept)["churn:4"] == "it may run on an engine that does not answer"
+
+
+def test_what_runs_and_what_may_run_elsewhere_both_stay(disk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version on the engine that was asked does not make the promoted one elsewhere garbage."""
+    for k in range(1, 8):
+        disk.containerize(k)
+    other = FakeEngine("another")
+    image, newest = _image(disk, 3), disk.row(3)
+    other.load(image)
+    other.run(image, RunSpec("churn", 3, newest.id, disk.session.history.id))
+    disk.session.reconcile()
+    monkeypatch.setattr(Session, "engines", lambda _: [other])
+    assert _labels(disk.session.gc(0)) == ["churn:4"]
 
 
 def test_it_shows_itself(disk: Lab) -> None:

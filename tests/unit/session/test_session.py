@@ -244,6 +244,18 @@ def test_a_killed_kernel_is_tidied_up_after(lab: Lab) -> None:
     assert lab.versions() == [1]
 
 
+def test_tidying_up_is_tried_again(lab: Lab) -> None:
+    """An engine that fails meanwhile harms no verb, and the next verb finishes what was begun."""
+    lab.containerize(3)
+    _kill_while_starting(lab)
+    kernel = lab.kernel()
+    lab.engine.fail("stop", EngineError("The engine is tired."))
+    assert [deployment.version for deployment in kernel.deployments()] == [1]
+    assert lab.versions() == [2, 1]
+    kernel.deployments()
+    assert lab.versions() == [1]
+
+
 def test_a_working_kernel_is_left_alone(lab: Lab) -> None:
     """An iteration whose kernel holds the name is not touched."""
     row = _kill_while_starting(lab)
