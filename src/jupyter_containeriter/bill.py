@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from jupyter_containeriter.contents import ImageContents, inspect, read_files
+from jupyter_containeriter.contents import ImageContents, inspect, metadata_of, own_layers, read_files
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.image.origins import SystemPackage, system_packages
 from jupyter_containeriter.settings import KERNEL_BASE
@@ -109,14 +109,14 @@ class _Told:
         self.records: dict[str, str] = {}
         self.libraries: dict[str, bytes] = {}
         libraries = {library.path for library in contents.libraries}
-        for path, content in read_files(contents.image, lambda path: path in libraries or ".dist-info/" in path):
-            directory, _, name = path.rpartition("/")
-            owner = str(canonicalize_name(directory.rpartition("/")[2].partition("-")[0]))
+        layers = own_layers(contents.image, contents.iteration)
+        for path, content in read_files(layers, lambda path: path in libraries or metadata_of(path) is not None):
+            owner, kind = metadata_of(path) or ("", "")
             if path in libraries:
                 self.libraries[path] = content
-            elif name == "METADATA":
+            elif kind == "METADATA":
                 self.metadata[owner] = message_from_bytes(content)
-            elif name == "RECORD":
+            else:
                 self.records[owner] = hashlib.sha256(content).hexdigest()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _ROOT = f"{CONTAINER_ROOT}/".lstrip("/")
 _SITE = f"{_ROOT}site-packages/"
+#: Metadata of what is installed; packages that carry others inside themselves carry the metadata of those, too.
+_METADATA = re.compile(rf"/{_SITE}([^/]+)\.dist-info/(METADATA|RECORD)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class ImageContents(Shown):
     packages
         The distributions, biggest first.
     files
-        Every file of the image.
+        Every file of the image. Of the files of a base that is somebody else's none is told: its layers hide parts of
+        one another.
     """
 
     iteration: Iteration
@@ -97,9 +100,14 @@ class ImageContents(Shown):
         return str(json.loads(self.image.config)["architecture"])
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the base is somebody else's image, of which only the layers are told."""
+        return _is_foreign(self.iteration)
+
+    @property
     def base(self) -> str:
         """What the image is built on."""
-        if self.iteration.base not in {"", KERNEL_BASE}:
+        if self.is_foreign:
             return self.iteration.base
         return ", ".join(layer.comment for layer in self.image.layers if layer.role == "base")
 
@@ -183,7 +191,7 @@ def inspect(session: Session, reference: str) -> ImageContents:
             f"The image of {iteration.name}:{iteration.version} is no longer in the layer cache.",
             "Containerize the model again.",
         )
-    files, records = _read(image.layers)
+    files, records = _read(image, own_layers(image, iteration))
     return ImageContents(iteration, image, document, _packages(document, files, records), files)
 
 
@@ -202,15 +210,30 @@ def _iteration(session: Session, name: str, version: int | None) -> Iteration:
     return iteration
 
 
-def read_files(image: Image, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of the files of an image whose path is wanted.
+def metadata_of(path: str) -> tuple[str, str] | None:
+    """Return the distribution (PEP 427) and the kind (``METADATA``, ``RECORD``) of a file of an image, if it is one."""
+    found = _METADATA.fullmatch(path)
+    return (str(canonicalize_name(found[1].partition("-")[0])), found[2]) if found else None
+
+
+def own_layers(image: Image, iteration: Iteration) -> tuple[Layer, ...]:
+    """Return the layers that were built here: these have no file in common, so nothing hides anything."""
+    return tuple(layer for layer in image.layers if layer.role != "base" or not _is_foreign(iteration))
+
+
+def _is_foreign(iteration: Iteration) -> bool:
+    return iteration.base not in {"", KERNEL_BASE}
+
+
+def read_files(layers: Iterable[Layer], wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of the files in these layers whose path is wanted.
 
     Raises
     ------
     BuildError
         A layer cannot be read.
     """
-    for layer in image.layers:
+    for layer in layers:
         with _opened(layer) as archive:
             for member in archive:
                 path = f"/{member.name}"
@@ -221,20 +244,19 @@ def read_files(image: Image, wanted: Callable[[str], bool]) -> Iterator[tuple[st
 # --- layers --------------------------------------------------------------------------------------------------------
 
 
-def _read(layers: Iterable[Layer]) -> tuple[tuple[StoredFile, ...], dict[str, bytes]]:
-    """Return the files of all layers, and each distribution's ``RECORD`` by the path of its directory.
-
-    The layers of one image have no file in common, so nothing hides anything.
-    """
+def _read(image: Image, layers: Iterable[Layer]) -> tuple[tuple[StoredFile, ...], dict[str, bytes]]:
+    """Return the files in these layers of an image, and the ``RECORD`` of each distribution by its name."""
     files: list[StoredFile] = []
     records: dict[str, bytes] = {}
-    for index, layer in enumerate(layers):
+    for layer in layers:
+        index = image.layers.index(layer)
         with _opened(layer) as archive:
             for member in archive:
                 if not member.isdir():
                     files.append(StoredFile(f"/{member.name}", member.size, index))
-                if member.name.endswith(".dist-info/RECORD") and (content := archive.extractfile(member)):
-                    records[member.name.removesuffix("/RECORD")] = content.read()
+                name, kind = metadata_of(f"/{member.name}") or ("", "")
+                if kind == "RECORD" and member.isfile() and (content := archive.extractfile(member)):
+                    records[name] = content.read()
     return tuple(files), records
 
 
@@ -253,7 +275,7 @@ def _opened(layer: Layer) -> Iterator[tarfile.TarFile]:
 def _packages(
     document: Mapping[str, Any], files: Iterable[StoredFile], records: Mapping[str, bytes]
 ) -> tuple[Package, ...]:
-    recorded = {_name(directory): dict(_recorded(record)) for directory, record in records.items()}
+    recorded = {name: dict(_recorded(record)) for name, record in records.items()}
     owners = {path: name for name, paths in recorded.items() for path in paths}
     found: dict[str, list[StoredFile]] = {}
     present: set[str] = set()
@@ -288,11 +310,6 @@ def _told(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     if isinstance(told, Mapping):
         return [{"name": name, "version": version} for name, version in told.items()]
     return list(told)
-
-
-def _name(directory: str) -> str:
-    """Return the name of the distribution whose ``NAME-VERSION.dist-info`` this is (PEP 427)."""
-    return str(canonicalize_name(PurePosixPath(directory).name.removesuffix(".dist-info").partition("-")[0]))
 
 
 def _recorded(record: bytes) -> Iterator[tuple[str, int]]:

@@ -24,7 +24,7 @@ def contents_card(contents: ImageContents) -> str:
     rows = [
         ("Image", f"<code>{escape(image.reference)}</code> · <b>{words.size(image.size_bytes)}</b>"),
         ("Digest", f'<code style="overflow-wrap:anywhere">{image.digest}</code>'),
-        ("Base", f"{escape(contents.base)}, linux/{escape(contents.architecture)}"),
+        ("Base", f"{escape(contents.base)}, linux/{escape(contents.architecture)}{_untold(contents)}"),
         ("Model", _files(contents.model, "model", _formats(contents))),
     ]
     if contents.code:
@@ -42,6 +42,7 @@ def contents_text(contents: ImageContents) -> str:
         f"linux/{contents.architecture}",
         f"  image   {image.reference}",
         f"  digest  {image.digest}",
+        f"  base    {contents.base}{_untold(contents)}",
         "",
         *_aligned((words.size(layer.size_bytes), layer.role, layer.comment) for layer in image.layers),
         "",
@@ -54,6 +55,10 @@ def contents_text(contents: ImageContents) -> str:
         total = sum(library.size_bytes for library in contents.libraries)
         lines.append(f"  {len(contents.libraries)} shared libraries of this machine, {words.size(total)}")
     return "\n".join([*lines, *(f"  left out: {what}: {why}" for what, why in _left_out(contents))])
+
+
+def _untold(contents: ImageContents) -> str:
+    return "; of its files none is listed" if contents.is_foreign else ""
 
 
 def _aligned(rows: Iterable[tuple[str, str, str]]) -> list[str]:

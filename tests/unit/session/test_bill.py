@@ -72,7 +72,7 @@ def test_shared_libraries_are_components(lab: Lab, bill: Bill) -> None:
     """Each library that was copied has its path and the digest of the bytes in the image."""
     contents = lab.session.inspect("churn")
     libraries = {library.path for library in contents.libraries}
-    for path, content in module.read_files(contents.image, libraries.__contains__):
+    for path, content in module.read_files(contents.image.layers, libraries.__contains__):
         component = _components(bill)[path.rpartition("/")[2]]
         assert {"name": "io.containeriter.path", "value": path} in component["properties"]
         assert component["hashes"][0]["content"] == hashlib.sha256(content).hexdigest()

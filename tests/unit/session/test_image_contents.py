@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +15,11 @@ import pytest
 from IPython.lib.pretty import pretty
 
 from jupyter_containeriter import contents as module
+from jupyter_containeriter.bill import _Told
 from jupyter_containeriter.contents import ImageContents, Package
 from jupyter_containeriter.errors import BuildError, EngineError, NotFoundError
 from jupyter_containeriter.image.build import stored_image
+from jupyter_containeriter.types import Layer, Role
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -165,3 +170,83 @@ def test_a_damaged_layer_is_told(own_lab: Lab, make_lab: Callable[[Path], Lab]) 
     image.layers[0].path.write_bytes(b"no tar" * 1000)
     with pytest.raises(BuildError, match="cannot be read"):
         own_lab.session.inspect("churn")
+
+
+# --- what others put into an image ----------------------------------------------------------------------------------
+
+
+_SITE = "opt/containeriter/site-packages"
+
+
+def _layer(path: Path, role: Role, files: dict[str, bytes | str]) -> Layer:
+    """Write a layer of files (bytes) and links (texts)."""
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    return Layer(f"sha256:{path.name}", path.stat().st_size, path, role, path.name)
+
+
+@pytest.fixture
+def made(lab: Lab, tmp_path: Path) -> Callable[..., ImageContents]:
+    """Read an image of these layers, bottom up, as that of a version on this base."""
+    lab.containerize()
+    image, row = stored_image(lab.row(1).image_digest, "", lab.session.cache), lab.row(1)
+    assert image is not None
+    snapshot = lab.session.inspect("churn").snapshot
+
+    def make(base: str, *layers: tuple[Role, dict[str, bytes | str]]) -> ImageContents:
+        stack = tuple(_layer(tmp_path / str(i), role, files) for i, (role, files) in enumerate(layers))
+        changed, iteration = replace(image, layers=stack), replace(row, base=base)
+        files, records = module._read(changed, module.own_layers(changed, iteration))
+        told = {**snapshot, "distributions": [{"name": "packaging", "version": "25.0"}]}
+        return ImageContents(iteration, changed, told, module._packages(told, files, records), files)
+
+    return make
+
+
+def _vendored(version: str) -> dict[str, bytes | str]:
+    return {
+        f"packaging-{version}.dist-info/METADATA": f"Name: packaging\nVersion: {version}\n".encode(),
+        f"packaging-{version}.dist-info/RECORD": f"packaging/of_{version}.py,,7\n".encode(),
+    }
+
+
+def test_metadata_that_a_package_carries_for_others_is_its_own_affair(made: Callable[..., ImageContents]) -> None:
+    """Setuptools vendors distributions with their metadata: what is installed beside it is told by its own."""
+    own = {f"{_SITE}/{name}": content for name, content in _vendored("25.0").items()}
+    carried = {f"{_SITE}/setuptools/_vendor/{name}": content for name, content in _vendored("26.3").items()}
+    contents = made("kernel", ("environment", own | carried), ("code", {}))
+    (package,) = contents.packages
+    assert (package.left_out, package.left_out_bytes) == (1, 7)
+    told = _Told(contents)
+    assert told.metadata["packaging"]["Version"] == "25.0"
+    record = own[f"{_SITE}/packaging-25.0.dist-info/RECORD"]
+    assert isinstance(record, bytes)
+    assert told.records["packaging"] == hashlib.sha256(record).hexdigest()
+
+
+def test_of_a_foreign_base_the_layers_are_told(made: Callable[..., ImageContents]) -> None:
+    """Its layers hide and overwrite parts of one another, so they come with their sizes, but without files."""
+    hidden: dict[str, bytes | str] = {"etc/motd": b"1", "usr/lib/x-1.dist-info/RECORD": "/nowhere"}
+    above: dict[str, bytes | str] = {"etc/.wh.motd": b"", "usr/lib/y": b"2"}
+    contents = made(
+        "python:3.12-slim", ("base", hidden), ("base", above), ("code", {"opt/containeriter/code/a.py": b"a"})
+    )
+    assert [(file.path, file.layer) for file in contents.files] == [("/opt/containeriter/code/a.py", 2)]
+    assert [layer["role"] for layer in contents.document()["layers"]] == ["base", "base", "code"]
+    for shown in (contents.html(), contents.text()):
+        assert "python:3.12-slim" in shown
+        assert "of its files none is listed" in shown
+
+
+def test_a_record_that_is_a_link_tells_nothing(made: Callable[..., ImageContents]) -> None:
+    """A link in the place of a RECORD is a file like any other, wherever it leads."""
+    link: dict[str, bytes | str] = {f"{_SITE}/packaging-25.0.dist-info/RECORD": "nowhere"}
+    (package,) = made("kernel", ("environment", link), ("code", {})).packages
+    assert (package.version, package.left_out) == ("25.0", 0)
