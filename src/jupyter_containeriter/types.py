@@ -41,7 +41,8 @@ class Distribution:
     """An installed distribution that the model needs, at its exact files.
 
     ``files`` are pairs of the path below ``site-packages`` in the image and the file on this machine; ``size_bytes``
-    is their sum. ``server`` marks what the inference server is made of, which is the same for every model.
+    is the sum of those that go there as they are. ``server`` marks what the inference server is made of, which is the
+    same for every model.
     """
 
     name: str

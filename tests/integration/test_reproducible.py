@@ -63,6 +63,7 @@ class Place:
     user: str
     seed: int
     modified: int
+    installer: str
 
     @property
     def cache(self) -> Path:
@@ -70,7 +71,7 @@ class Place:
         return self.directory / "cache"
 
     def furnish(self) -> None:
-        """Install numpy here, check the project out, and give every file of both the place's own time."""
+        """Install numpy as the place's tool does, check the project out, give every file the place's own time."""
         environment = self.directory / "env"
         venv.create(environment, with_pip=True)
         install = ("-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "numpy")
@@ -78,6 +79,10 @@ class Place:
         (site,) = environment.glob("lib/python*/site-packages")
         # All else comes from the environment of the tests.
         (site / "others.pth").write_text(f"{SOURCE}\n{sysconfig.get_path('purelib')}\n")
+        (metadata,) = site.glob("numpy-*.dist-info")
+        (metadata / "INSTALLER").write_text(self.installer)
+        with (metadata / "RECORD").open("a") as record:
+            record.write(f"../../../bin/numpy-by-{self.installer},,\n")
         package = self.directory / "project" / "words"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(WORDS)
@@ -123,8 +128,9 @@ class Place:
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, sandbox_working: None) -> list[tuple[Place, Image]]:
     """Build the project in two places that have nothing in common but the interpreter and what is installed."""
-    first = Place(tmp_path_factory.mktemp("here"), "wanda.the.data.scientist", 1, 1_500_000_000)
-    second = Place(tmp_path_factory.mktemp("there") / "a" / "deeper" / "one", "otto.the.other.one", 4242, 1_700_000_000)
+    first = Place(tmp_path_factory.mktemp("here"), "wanda.the.data.scientist", 1, 1_500_000_000, "pip")
+    deeper = tmp_path_factory.mktemp("there") / "a" / "deeper" / "one"
+    second = Place(deeper, "otto.the.other.one", 4242, 1_700_000_000, "another")
     found = []
     for place in (first, second):
         place.directory.mkdir(parents=True, exist_ok=True)
@@ -134,7 +140,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, sandbox_working: None) -> l
 
 
 def test_the_same_project_gives_the_same_digests(places: list[tuple[Place, Image]]) -> None:
-    """Other paths, another user, other times and another hash seed: each layer and the image have equal digests."""
+    """Other paths, user, times, hash seed and installer: each layer and the image have equal digests."""
     (_, first), (_, second) = places
     assert [f"{la.comment} {la.digest}" for la in first.layers] == [f"{la.comment} {la.digest}" for la in second.layers]
     assert first.digest == second.digest

@@ -112,7 +112,7 @@ class Needs:
         fresh = {} if found.file in self._files else dict(self._fresh(found))
         if (developed := self._inventory.developed(found.name, found.file)) and developed.project:
             self.distributions.setdefault(developed.name, f"{why} (an editable installation)")
-            fresh |= {name: Path(path) for name, path, _ in developed.project.code if name not in self.code}
+            fresh |= {name: Path(path) for name, path in developed.project.code if name not in self.code}
         self.code |= fresh
         self._files.update(fresh.values())
         for name, path in fresh.items():

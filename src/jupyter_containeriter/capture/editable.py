@@ -75,7 +75,7 @@ def read_project(
     names = frozenset((distribution.read_text("top_level.txt") or "").split())
     if metadata.suffix == ".egg-info":
         return Project(os.path.realpath(directory), names, (os.path.realpath(directory),), ())
-    paths = [Path(path) for name, path, _ in entries if name.endswith(".pth") and "/" not in name]
+    paths = [Path(path) for name, path in entries if name.endswith(".pth") and "/" not in name]
     texts = [path.read_text(errors="replace") for path in paths if path.exists()]
     hooks = {f"{name}.py" for text in texts for name in _IMPORTED.findall(text)}
     lines = (line.strip() for text in texts for line in text.splitlines())

@@ -24,10 +24,10 @@ _EXTENSIONS = tuple(suffix for suffix in importlib.machinery.EXTENSION_SUFFIXES 
 def serves_gpus_only(entries: Iterable[Entry]) -> bool:
     """Tell whether the files of a distribution are of use only where there is a GPU."""
     files = list(entries)
-    libraries = [Path(path) for name, path, _ in files if name.endswith(".so") or ".so." in name]
-    if not libraries or any(name.endswith(_EXTENSIONS) for name, _, _ in files):
+    libraries = [Path(path) for name, path in files if name.endswith(".so") or ".so." in name]
+    if not libraries or any(name.endswith(_EXTENSIONS) for name, _ in files):
         return False
-    sources = [Path(path) for name, path, _ in files if name.endswith(".py")]
+    sources = [Path(path) for name, path in files if name.endswith(".py")]
     return not any(map(_does_something, sources)) and any(map(_names_driver, libraries))
 
 

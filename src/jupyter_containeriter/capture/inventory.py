@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from jupyter_containeriter.capture.editable import Project, read_project
 from jupyter_containeriter.capture.gpu import serves_gpus_only
 from jupyter_containeriter.capture.records import Entry, recorded
+from jupyter_containeriter.dist_info import is_of_one_installation, is_record
 from jupyter_containeriter.types import Distribution
 
 #: Directories that no installed package needs to predict. The proof puts a distribution's back where one does.
@@ -66,7 +67,7 @@ class Installed:
     def modules(self) -> set[str]:
         """Top-level names that can be imported from it; none of an editable installation."""
         found = set()
-        for name, _, _ in self._record:
+        for name, _ in self._record:
             first, _, rest = name.partition("/")
             if rest and "." not in first:
                 found.add(first)
@@ -83,7 +84,7 @@ class Installed:
 
     @cached_property
     def _files(self) -> frozenset[str]:
-        return frozenset(path for _, path, _ in self._record)
+        return frozenset(path for _, path in self._record)
 
     def requirements(self, extras: frozenset[str]) -> tuple[Wanted, ...]:
         """Return what it requires on this machine, when these of its extras are asked for."""
@@ -98,8 +99,11 @@ class Installed:
 
     def captured(self, reason: str, *, whole: bool) -> Distribution:
         """Return it as it goes into the image; ``whole`` keeps tests and sources too."""
-        size, files = self._whole if whole else self._without_tests
+        size, files = self._present(whole=whole)
         return Distribution(self.name, self.version, reason, size, files)
+
+    def _present(self, *, whole: bool) -> tuple[int, tuple[tuple[str, Path], ...]]:
+        return self._whole if whole else self._without_tests
 
     @cached_property
     def _whole(self) -> tuple[int, tuple[tuple[str, Path], ...]]:
@@ -114,14 +118,16 @@ class Installed:
         """Whether it is of use only where there is a GPU."""
         return serves_gpus_only(self._record)
 
-    def stamp(self) -> list[object]:
-        """Identify the installation cheaply: a reinstall or upgrade writes its metadata anew."""
+    def stamp(self, *, whole: bool) -> list[object]:
+        """Identify the installation cheaply: an upgrade writes its metadata anew, slimming leaves fewer files."""
+        size, files = self._present(whole=whole)
+        identity: list[object] = [self.name, self.version, size, len(files)]
         record = self._metadata / "RECORD"
         try:
             status = (record if record.exists() else self._metadata).stat()
         except OSError:
-            return [self.name, self.version]
-        return [self.name, self.version, status.st_mtime_ns, status.st_size]
+            return identity
+        return [*identity, status.st_mtime_ns, status.st_size]
 
 
 class Inventory:
@@ -237,8 +243,7 @@ def counterpart(distribution: Distribution, directory: Path) -> Distribution:
     """
     (metadata,) = directory.glob("*.dist-info")
     whole = any(_is_left_out(PurePosixPath(name)) for name, _ in distribution.files)
-    found = Installed(metadata).captured(distribution.reason, whole=whole)
-    return replace(found, files=tuple((name, path) for name, path in found.files if path.is_file()))
+    return Installed(metadata).captured(distribution.reason, whole=whole)
 
 
 def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:
@@ -253,8 +258,21 @@ def _wanted(texts: Iterable[str], extras: frozenset[str]) -> Iterator[Wanted]:
 
 
 def _sized(entries: Iterable[Entry]) -> tuple[int, tuple[tuple[str, Path], ...]]:
-    kept = list(entries)
-    return sum(size for _, _, size in kept), tuple((name, Path(path)) for name, path, _ in kept)
+    """Return the files that are there (who slims an environment leaves its ``RECORD`` as it was), and their size.
+
+    Only what goes into the image as it is counts: equal packages have equal sizes, whatever installed them.
+    """
+    size = 0
+    files = []
+    for name, path in entries:
+        try:
+            status = os.stat(path)  # noqa: PTH116 (there are thousands)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            files.append((name, Path(path)))
+            size += 0 if is_of_one_installation(name) or is_record(name) else status.st_size
+    return size, tuple(files)
 
 
 def _is_left_out(name: PurePosixPath) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from jupyter_containeriter.capture.tree import walk
 
-Entry = tuple[str, str, int]
-"""A file: its name below ``site-packages``, its place on disk (a text: there are ten thousands), its size in bytes."""
+Entry = tuple[str, str]
+"""A file: its name below ``site-packages`` and its place on disk (a text: there are ten thousands)."""
 
 #: Where Debian's packages put modules, and where ``dpkg`` lists their files.
 _DEBIAN = Path("/usr/lib")
@@ -25,6 +25,8 @@ _DPKG = Path("/var/lib/dpkg/info")
 
 def recorded(distribution: importlib.metadata.Distribution, metadata: Path) -> tuple[Entry, ...]:
     """Return the files of a distribution below its ``site-packages``, without scripts and byte code.
+
+    What is recorded need not be there.
 
     Parameters
     ----------
@@ -46,17 +48,14 @@ def _rows(record: str, root: Path) -> Iterator[Entry]:
     for row in csv.reader(record.splitlines()):
         if not row or row[0].startswith(("../", "/")) or "__pycache__/" in row[0]:
             continue
-        path = f"{root}/{row[0]}"
-        size = int(row[2]) if len(row) > 2 and row[2].isdigit() else _size(path)
-        if size is not None:
-            yield row[0], path, size
+        yield row[0], f"{root}/{row[0]}"
 
 
 def _listed(listed: str, metadata: Path) -> Iterator[Entry]:
     for line in listed.splitlines():
         path = Path(os.path.normpath(metadata / line))
         if path.is_relative_to(metadata.parent) and "__pycache__" not in path.parts and path.is_file():
-            yield path.relative_to(metadata.parent).as_posix(), str(path), path.stat().st_size
+            yield path.relative_to(metadata.parent).as_posix(), str(path)
 
 
 def _importable(root: Path, name: str) -> Iterator[Entry]:
@@ -64,18 +63,18 @@ def _importable(root: Path, name: str) -> Iterator[Entry]:
     if (root / name).is_dir():
         yield from _below(root / name, root)
     for path in (*root.glob(f"{name}.py"), *root.glob(f"{name}.*.so"), *root.glob(f"{name}.so")):
-        yield path.relative_to(root).as_posix(), str(path), path.stat().st_size
+        yield path.relative_to(root).as_posix(), str(path)
 
 
 def _metadata(metadata: Path) -> Iterator[Entry]:
     """Yield the files that tell of it; an egg's ``EGG-INFO`` under the name it has outside of an egg."""
-    for name, path, size in _below(metadata, metadata.parent):
-        yield name.replace("EGG-INFO", f"{metadata.parent.stem}.egg-info", 1), path, size
+    for name, path in _below(metadata, metadata.parent):
+        yield name.replace("EGG-INFO", f"{metadata.parent.stem}.egg-info", 1), path
 
 
 def _below(path: Path, root: Path) -> Iterator[Entry]:
-    found: Iterable[tuple[Path, int]] = walk(path) if path.is_dir() else ((path, path.stat().st_size),)
-    return ((file.relative_to(root).as_posix(), str(file), size) for file, size in found)
+    files = (file for file, _ in walk(path)) if path.is_dir() else (path,)
+    return ((file.relative_to(root).as_posix(), str(file)) for file in files)
 
 
 @lru_cache(maxsize=256)
@@ -97,10 +96,3 @@ def _is_inside(line: str, metadata: Path) -> bool:
 
 def _guess(distribution: importlib.metadata.Distribution) -> tuple[str, ...]:
     return (distribution.metadata["Name"].replace("-", "_"),)
-
-
-def _size(path: str) -> int | None:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116
-    except OSError:
-        return None

@@ -164,7 +164,7 @@ class ClosureSearch:
     def stamp(self) -> str:
         """Identify environment and local code cheaply."""
         kept = self._kept(self._served(), self._required())
-        installed = [self._inventory[name].stamp() for name in kept]
+        installed = [self._inventory[name].stamp(whole=name in self._whole) for name in kept]
         left_out = [distribution.name for distribution in self.left_out()]
         whole = sorted(self._whole)
         parts = [platform.python_version(), __version__, installed, left_out, whole, self._needs.digest()]

@@ -11,11 +11,11 @@ from typing import Any
 
 from jupyter_containeriter import conda
 from jupyter_containeriter.accounts import USER_ID
+from jupyter_containeriter.dist_info import comparable_record, is_of_one_installation, is_record
 from jupyter_containeriter.image.base import Base, kernel_search
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked, loaded
 from jupyter_containeriter.image.members import LayerSpec, Member
-from jupyter_containeriter.image.metadata import comparable_record, is_of_one_installation, is_record
 from jupyter_containeriter.image.neutral import PREFIX, neutral
 from jupyter_containeriter.types import CONTAINER_ROOT, Distribution, Image, Layer, Snapshot
 

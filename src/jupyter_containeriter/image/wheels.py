@@ -20,12 +20,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from jupyter_containeriter.dist_info import partial_record
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.base import Base, Target
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.elf import read_elf
 from jupyter_containeriter.image.interpreter import Interpreter
-from jupyter_containeriter.image.metadata import partial_record
 from jupyter_containeriter.image.pip_settings import pip_settings, uv_settings
 from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.types import Distribution

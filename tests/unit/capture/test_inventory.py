@@ -48,6 +48,43 @@ def test_a_wheel_installed_by_its_path_comes_with_its_data(tmp_path: Path, on_pa
     assert "alpha-1.0.dist-info/METADATA" in dict(_own(found)["alpha"].files)
 
 
+def test_the_size_of_a_package_does_not_tell_what_installed_it(
+    tmp_path: Path, on_path: OnPath, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one installation leaves beside a package is among its files, and not in its size."""
+    files = {"alpha/__init__.py": "x = 1\n"}
+    found = []
+    for place, more in ((tmp_path / "one", {}), (tmp_path / "other", {"INSTALLER": "uv", "direct_url.json": "{}"})):
+        install(place, "alpha", files, more=more)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "path", list(sys.path))
+            on_path(place)
+            found.append(_own(search("alpha"))["alpha"])
+    one, other = found
+    assert one.size_bytes == other.size_bytes > 0
+    assert {name for name, _ in other.files} - {name for name, _ in one.files} == {
+        "alpha-1.0.dist-info/INSTALLER",
+        "alpha-1.0.dist-info/direct_url.json",
+    }
+
+
+def test_files_of_a_slimmed_package_that_are_gone_are_left_to_the_proof(
+    tmp_path: Path, on_path: OnPath, search: Search
+) -> None:
+    """What is recorded and not there is not captured, and a proof of more files than that counts no longer."""
+    files = {"alpha/__init__.py": "", "alpha/extra.py": "x = 1\n"}
+    install(tmp_path, "alpha", files)
+    on_path(tmp_path)
+    before = search("alpha")
+    stamp, size = before.stamp(), _own(before)["alpha"].size_bytes
+    (tmp_path / "alpha" / "extra.py").unlink()
+    os.utime(tmp_path)  # As in another kernel, which reads everything anew.
+    after = search("alpha")
+    assert _files(_own(after)["alpha"]) == {"alpha/__init__.py"}
+    assert _own(after)["alpha"].size_bytes == size - len(files["alpha/extra.py"])
+    assert after.stamp() != stamp
+
+
 def test_two_distributions_of_one_module_both_come(tmp_path: Path, on_path: OnPath, search: Search) -> None:
     """Where two distributions claim the file that is imported, both are needed as they are."""
     for name in ("alpha", "alpha-headless"):

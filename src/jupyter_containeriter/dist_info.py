@@ -8,21 +8,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from pathlib import PurePosixPath
 
 _OF_ONE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
 def is_of_one_installation(name: str) -> bool:
     """Tell whether a file below ``site-packages`` differs between installations of one distribution."""
-    path = PurePosixPath(name)
-    return path.parent.suffix == ".dist-info" and path.name in _OF_ONE_INSTALLATION
+    directory, _, file = name.rpartition("/")
+    return directory.endswith(".dist-info") and file in _OF_ONE_INSTALLATION
 
 
 def is_record(name: str) -> bool:
     """Tell whether a file below ``site-packages`` is a ``RECORD``."""
-    path = PurePosixPath(name)
-    return path.parent.suffix == ".dist-info" and path.name == "RECORD"
+    return name.endswith(".dist-info/RECORD")
 
 
 def comparable_record(content: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_containeriter.image.metadata import comparable_record, is_of_one_installation, is_record, partial_record
+from jupyter_containeriter.dist_info import comparable_record, is_of_one_installation, is_record, partial_record
 
 _ROWS = [
     "fast-1.0.dist-info/METADATA,sha256=m,50",
