@@ -14,6 +14,8 @@ tag             stands for                             content
 ``$time``       ``datetime.time``                      ISO 8601
 ``$datetime``   ``datetime.datetime``                  ISO 8601
 ``$timedelta``  ``datetime.timedelta``                 days, seconds, microseconds
+``$timestamp``  ``pandas.Timestamp``                   ISO 8601, and its dtype as pandas spells it
+``$duration``   ``pandas.Timedelta``                   number, and unit (``s``, ``ms``, ``us``, ``ns``)
 ``$dict``       ``dict`` with keys other than strings  list of key and value
 ``$missing``    ``pandas.NA``, ``pandas.NaT``          ``"NA"``, ``"NaT"``
 ==============  =====================================  =========================================
@@ -43,6 +45,33 @@ def _pandas_missing(name: str) -> Any:
     return {"NA": pd.NA, "NaT": pd.NaT}[name]
 
 
+def _timestamp_content(value: Any) -> list[str]:
+    import pandas as pd
+
+    dtype = f"datetime64[{value.unit}]" if value.tz is None else str(pd.DatetimeTZDtype(value.unit, value.tz))
+    return [value.isoformat(), dtype]
+
+
+def _timestamp(content: list[str]) -> Any:
+    import pandas as pd
+
+    text, spelled = content
+    if not str(spelled).startswith("datetime64["):
+        raise ValueError(f"{spelled!r} is no dtype of times")
+    # Of a Series, as that tells unit and zone whether or not there is one.
+    times: Any = pd.Series(dtype=spelled).dt
+    time = pd.Timestamp(text).as_unit(times.unit)
+    return time.tz_convert(times.tz) if times.tz else time
+
+
+def _duration(content: list[Any]) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    number, unit = content
+    return pd.Timedelta(np.timedelta64(number, unit))
+
+
 #: How the content of each tag is written, for values of exactly this type.
 _WRITE: dict[type, tuple[str, Callable[[Any], Any]]] = {
     complex: ("$complex", complex_text),
@@ -52,6 +81,12 @@ _WRITE: dict[type, tuple[str, Callable[[Any], Any]]] = {
     time: ("$time", time.isoformat),
     datetime: ("$datetime", datetime.isoformat),
     timedelta: ("$timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+}
+
+#: The same for types of pandas, which may be absent: by their names.
+_WRITE_PANDAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "pandas.Timestamp": ("$timestamp", _timestamp_content),
+    "pandas.Timedelta": ("$duration", lambda value: [value.asm8.astype("int64").item(), value.unit]),
 }
 
 #: How it is read.
@@ -65,22 +100,26 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "$time": time.fromisoformat,
     "$datetime": datetime.fromisoformat,
     "$timedelta": lambda parts: timedelta(*parts),
+    "$timestamp": _timestamp,
+    "$duration": _duration,
     "$dict": dict,
     "$missing": _pandas_missing,
 }
 
 TAGS = frozenset(_READ)
 
-#: What to do about values that cannot be carried, by type or by package.
+#: What to give instead of values that cannot be carried, by type or by package.
 _HINTS = {
-    "set": "give a sorted list",
-    "frozenset": "give a sorted list",
-    "numpy.ma.MaskedArray": "give its filled()",
-    "numpy.matrix": "give numpy.asarray of it",
-    "pandas": "give its to_numpy() or a Series",
-    "polars": "give its to_pandas()",
-    "pyarrow": "give its to_pandas()",
-    "tensorflow": "give its numpy()",
+    "set": "a sorted list",
+    "frozenset": "a sorted list",
+    "numpy.MaskedArray": "its filled()",
+    "numpy.matrix": "numpy.asarray of it",
+    "pandas.Interval": "its str()",
+    "pandas.Period": "its str()",
+    "pandas": "its to_numpy() or a Series",
+    "polars": "its to_pandas()",
+    "pyarrow": "its to_pandas()",
+    "tensorflow": "its numpy()",
 }
 
 
@@ -128,7 +167,20 @@ def _tagged_leaf(value: Any, where: str, path: tuple[Any, ...]) -> Any:
         return {tag: write(value)}
     if (missing := _missing_marker(value)) in ("na", "nat"):
         return {"$missing": {"na": "NA", "nat": "NaT"}[missing]}
-    raise WireError(f"{where}{''.join(f'[{step!r}]' for step in path)}: {refusal(value)}")
+    if (name := _public_name(value)) in _WRITE_PANDAS:
+        tag, write = _WRITE_PANDAS[name]
+        if _says_all(content := write(value), value, tag, write):
+            return {tag: content}
+    raise WireError(f"{where}{''.join(f'[{step!r}]' for step in path)}: {_refusal(value, where)}")
+
+
+def _says_all(content: Any, value: Any, tag: str, write: Callable[[Any], Any]) -> bool:
+    """Tell whether a value can be read back from its content: not every zone has a name, nor every year four digits."""
+    try:
+        read = _READ[tag](content)
+    except (TypeError, ValueError):
+        return False
+    return bool(read == value) and write(read) == content
 
 
 def _tagged_dict(value: dict[Any, Any], where: str, path: tuple[Any, ...]) -> Any:
@@ -141,6 +193,12 @@ def _tagged_dict(value: dict[Any, Any], where: str, path: tuple[Any, ...]) -> An
 def _has_fixed_offset(value: Any) -> bool:
     """Tell whether ISO 8601 says all of a time: it has no names of zones."""
     return type(getattr(value, "tzinfo", None)) in (type(None), timezone)
+
+
+def _public_name(value: Any) -> str:
+    """Return the package and the name of a value's type: libraries move the modules of their types about."""
+    kind = type(value)
+    return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 
 def _untagged(item: dict[str, Any]) -> Any:
@@ -161,15 +219,18 @@ def without_tags(value: Any) -> Any:
         ((tag, content),) = value.items()
         if tag == "$dict":
             return {str(without_tags(key)): without_tags(item) for key, item in content}
+        if tag == "$timestamp":
+            return content[0]
         return without_tags(content) if tag == "$tuple" else None if content == "NaN" else content
     return {key: without_tags(item) for key, item in value.items()}
 
 
-def refusal(value: Any) -> str:
-    """Say that a value cannot be carried, and what to give instead."""
+def _refusal(value: Any, where: str) -> str:
+    """Say that a value cannot be carried, and what to give instead: for a sample, or as the answer of a model."""
     name = type_name(value)
-    hint = _HINTS.get(name) or _HINTS.get(name.partition(".")[0])
-    return f"cannot carry a {name}" + (f"; {hint}" if hint else "")
+    hint = _HINTS.get(_public_name(value)) or _HINTS.get(name.partition(".")[0])
+    verb = "return" if where.startswith("output") else "give"
+    return f"cannot carry a {name}" + (f"; {verb} {hint}" if hint else "")
 
 
 # --- arrays and columns of objects ---------------------------------------------------------------------------------

@@ -247,6 +247,7 @@ def test_values_that_json_lacks_are_answered_as_texts(serve: Serve) -> None:
         (np.array([1 + 2j]), ["1+2j"]),
         ({0: 0.25, 1: 0.75}, {"0": 0.25, "1": 0.75}),
         ([{(1, 2): Decimal("1.10")}], [{"[1, 2]": "1.10"}]),
+        ([{"when": pd.Timestamp("2024-01-31", tz="UTC")}], [{"when": "2024-01-31T00:00:00+00:00"}]),
     ]
     for value, expected in answers:
         answer = serve(lambda _, value=value: value, [1])("POST", "/invocations", {"inputs": [1]})

@@ -318,6 +318,56 @@ def test_plain_values_round_trip(value: Any) -> None:
     assert repr(round_trip(value)) == repr(value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.Timestamp("2024-01-31"),
+        pd.Timestamp("2024-01-31").as_unit("s"),
+        pd.Timestamp(1, unit="ns"),
+        pd.Timestamp("2024-10-27 00:30", tz="UTC").tz_convert("Europe/Paris"),
+        pd.Timestamp("2024-10-27 01:30", tz="UTC").tz_convert("Europe/Paris"),
+        pd.Timestamp("2024-01-31", tz=dt.timezone(dt.timedelta(hours=2))),
+        pd.Timedelta(-1, "ns"),
+        pd.Timedelta("1 day").as_unit("s"),
+    ],
+    ids=repr,
+)
+def test_times_of_pandas_round_trip(value: Any) -> None:
+    """Times and spans of pandas in lists and dicts come back with unit and zone, either side of a clock change."""
+    for back in (round_trip([{"when": value}])[0]["when"], round_trip(value)):
+        assert (repr(back), back.unit) == (repr(value), value.unit)
+
+
+def test_records_with_dates_round_trip() -> None:
+    """The records of a table with a column of dates come back as they were."""
+    records = pd.DataFrame({"n": [1, 2], "day": pd.to_datetime(["2024-01-31", None])}).to_dict("records")
+    assert repr(round_trip(records)) == repr(records)
+
+
+def test_what_says_less_than_a_time_is_refused() -> None:
+    """ISO 8601 knows years of four digits only; such a time is refused, not changed."""
+    with pytest.raises(wire.WireError, match="Timestamp"):
+        wire.infer_schema([pd.Timestamp(np.datetime64("20000-01-01", "s"))])
+
+
+@pytest.mark.parametrize(
+    "content", [["2024", "object"], ["x", "datetime64[ns]"], ["2024", "datetime64[x]"], ["2024", 1], ["2024"], None]
+)
+def test_malformed_times_of_pandas_are_named(content: Any) -> None:
+    """What is no time is refused with the name of the tensor."""
+    schema = wire.infer_schema([pd.Timestamp("2024")])
+    (tensor,) = wire.encode([pd.Timestamp("2024")], schema)
+    with pytest.raises(wire.WireError, match="input-0"):
+        wire.decode([{**tensor, "data": [json.dumps([{"$timestamp": content}])]}], schema)
+
+
+@pytest.mark.parametrize(("name", "verb"), [("input-0", "give"), ("output-0", "return")])
+def test_hints_say_which_side_is_to_change(name: str, verb: str) -> None:
+    """What a model answers is to be returned otherwise, not to be given."""
+    with pytest.raises(wire.WireError, match=rf"{name}\[0\]: cannot carry a \S*Period; {verb} its str"):
+        wire.infer_schema([pd.Period("2024")], name=name)
+
+
 def test_keys_of_numpy_become_plain_ones() -> None:
     """A dict keyed by the classes of a model comes back equal; its keys are Python's own."""
     back = round_trip(dict(zip(np.array([3, 5]), [0.25, 0.75], strict=True)))
