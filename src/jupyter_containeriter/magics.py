@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from jupyter_containeriter import verbs
 from jupyter_containeriter.analytics import KINDS
@@ -78,7 +78,11 @@ def _containerize_parser() -> MagicParser:
     add("--param", metavar="KEY=EXPR", action="append", default=[], help="a value kept with the iteration")
     add("--tag", metavar="KEY=VALUE", action="append", default=[], help="a text kept with the iteration")
     add("--note", metavar="TEXT", default="", help="a note kept with the iteration")
-    add("--predict", metavar="ATTR_OR_FUNC", help="method of the model, or function f(model, data), to call")
+    add(
+        "--predict",
+        metavar="ATTR_OR_FUNC",
+        help="method of the model, or function f(model, data), to call; an expression, too",
+    )
     add("--engine", metavar="E", help="docker, sandbox, process or auto")
     add("--base", metavar="kernel|IMAGE", help="build on this interpreter, or on an image with Python from a registry")
     add("--platform", metavar="P", help="linux/amd64 or linux/arm64 (with --base IMAGE)")
@@ -177,6 +181,7 @@ class ContainerIterMagics(Magics):
     """The magics. The API is imported when one is used, so that loading the extension costs nothing."""
 
     @line_cell_magic
+    @no_var_expand  # The line holds Python of its own: {…} is a dict or part of a text, $ a character.
     @_helped
     def containerize(self, line: str, cell: str | None = None) -> Any:
         """Containerize a model; with a cell, the cell defines ``predict(model, data)``."""
@@ -195,7 +200,7 @@ class ContainerIterMagics(Magics):
             namespace=namespace,
             sample=read("--sample", arguments.sample) if arguments.sample else None,
             expected=read("--expect", arguments.expect) if arguments.expect else None,
-            predict=arguments.predict if cell is None else _predict_of(cell, namespace),
+            predict=_predict_named(arguments.predict, read) if cell is None else _predict_of(cell, namespace),
             include=tuple(arguments.include),
             exclude=tuple(arguments.exclude),
             allow_data=arguments.allow_data,
@@ -297,6 +302,19 @@ def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> 
         note=arguments.note,
         notebook=notebook_name(),
     )
+
+
+def _predict_named(text: str | None, read: Callable[[str, str], Any]) -> str | Callable[[Any, Any], Any] | None:
+    """Return the name that ``--predict`` gives, or the function that its expression does."""
+    if text is None or text.isidentifier():
+        return text
+    function = read("--predict", text)
+    if not callable(function):
+        raise UsageError(
+            f"--predict {text} is a {type(function).__name__}, which cannot be called.",
+            "Name a method of the model, or give a function f(model, data).",
+        )
+    return cast("Callable[[Any, Any], Any]", function)
 
 
 def _predict_of(cell: str, namespace: dict[str, Any]) -> Callable[[Any, Any], Any]:

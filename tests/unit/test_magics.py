@@ -83,6 +83,54 @@ def test_tags_lose_their_quotes(monkeypatch: pytest.MonkeyPatch, shell: Interact
     assert heard[1].tags == {"k": text.strip("'\"")}
 
 
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Hear what would be containerized: the request, and the options."""
+    heard: list[Any] = []
+    monkeypatch.setattr(api, "run_containerize", lambda *given: heard.extend(given))
+    return heard
+
+
+@pytest.mark.parametrize("cell", ["", "def predict(model, data): return data"])
+def test_the_line_is_taken_as_it_is(shell: InteractiveShell, heard: list[Any], cell: str) -> None:
+    """Braces and dollars of a line are the person's, and no variables to IPython."""
+    shell.user_ns.update(T=3, price=3)
+    source = """containerize max --sample ['it is {T}', 'b'] --note "costs $price" --param p={'T':T}"""
+    shell.run_cell(f"%%{source}\n{cell}" if cell else f"%{source}").raise_error()
+    request, options = heard
+    assert (request.sample, options.note, options.params) == (["it is {T}", "b"], "costs $price", {"p": {"T": 3}})
+
+
+def test_a_name_may_come_from_a_variable(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of names hold no Python: there IPython's variables go in, as anywhere."""
+    heard: list[str] = []
+    monkeypatch.setattr(api, "deploy", heard.append)
+    shell.user_ns.update(name="churn", version=2)
+    shell.run_cell("%deploy {name}:$version").raise_error()
+    assert heard == ["churn:2"]
+
+
+def test_predict_takes_an_expression(shell: InteractiveShell, heard: list[Any]) -> None:
+    """``--predict`` takes a function as an expression, too."""
+    shell.user_ns["k"] = 2
+    shell.run_line_magic("containerize", 'max --predict "lambda model, rows: model(rows) * k"')
+    assert heard[0].predict(max, [1, 3]) == 6
+
+
+def test_predict_leaves_names_alone(shell: InteractiveShell, heard: list[Any]) -> None:
+    """A name is one of the model's methods first, whatever the notebook calls so."""
+    shell.user_ns["transform"] = 1
+    shell.run_line_magic("containerize", "max --predict transform")
+    assert heard[0].predict == "transform"
+
+
+@pytest.mark.parametrize(("text", "words"), [("'1 + 1'", "is a int"), ("a.b", "not defined"), ("'f('", "raised")])
+def test_predict_refuses_what_cannot_be_called(shell: InteractiveShell, text: str, words: str) -> None:
+    """An expression that gives no function is refused with what it gives."""
+    with pytest.raises(UsageError, match=words):
+        shell.run_line_magic("containerize", f"max --predict {text}")
+
+
 @pytest.mark.parametrize("words", ["phase", "phases phase", "phase churn more"])
 def test_unknown_words_draw_nothing(shell: InteractiveShell, session: Session, words: str) -> None:
     """A word that is neither a kind of picture nor a model is refused, and what there is is listed."""

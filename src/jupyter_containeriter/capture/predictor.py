@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,19 +59,22 @@ def find_predictor(
     Parameters
     ----------
     predict
-        Name of a method of the model, or of a function ``f(model, data)`` in the namespace, or such a function; None
-        for ``model.predict`` or else ``model(data)``.
+        Name of a method of the model, or of a function ``f(model, data)`` in the namespace, or such a method or
+        function; None for ``model.predict`` or else ``model(data)``.
 
     Raises
     ------
     UsageError
-        There is nothing to call: name a method or function with ``--predict``.
+        There is nothing to call: name a method or function with ``--predict``. Or the function takes something else
+        than ``(model, data)``.
     """
     if isinstance(model, type):
         raise UsageError(f"{name} is a class, not a model.", f"Give an instance: fit {name}() first.")
     if predict is None:
         return _default(model, name)
     if callable(predict):
+        if getattr(predict, "__self__", None) is model:
+            return Predictor("method", getattr(model, predict.__name__), method=predict.__name__)
         return _through(predict, model)
     if callable(method := getattr(model, predict, None)):
         return Predictor("method", method, method=predict)
@@ -105,5 +109,37 @@ def _bound(call: str, model: Any, name: str) -> Callable[[Any], Any]:
         ) from error
 
 
+def _insist_on_two_parameters(function: Callable[[Any, Any], Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # one of C that does not tell its parameters
+        return
+    try:
+        signature.bind("model", "data")
+    except TypeError as error:
+        called = getattr(function, "__name__", type(function).__name__)
+        raise UsageError(
+            f"{called}{signature} cannot be called with the model and the data: {error}.",
+            f"Define {called}(model, data)." if called.isidentifier() else "Give a function f(model, data).",
+        ) from error
+
+
+def training_notes(model: Any, name: str) -> Iterator[str]:
+    """Tell which modules are in training mode, as torch calls it: with dropout, no two predictions are the same.
+
+    Parameters
+    ----------
+    model
+        A model that contradicts itself; it and what its attributes hold are looked at.
+    name
+        How the person calls it.
+    """
+    held = {f"{name}.{key}": value for key, value in getattr(model, "__dict__", {}).items()}
+    for path, value in {name: model, **held}.items():
+        if getattr(value, "training", None) is True:
+            yield f"{path}.training is True, and no two predictions are the same: call {path}.eval() first."
+
+
 def _through(function: Callable[[Any, Any], Any], model: Any) -> Predictor:
+    _insist_on_two_parameters(function)
     return Predictor("function", lambda data: function(model, data), function=function)

@@ -16,7 +16,7 @@ from jupyter_containeriter.capture.closure import Attempt, Closure, Trial, close
 from jupyter_containeriter.capture.content import Content, pickle_content
 from jupyter_containeriter.capture.edited import edited_modules, edited_note
 from jupyter_containeriter.capture.guards import Guard, Rules
-from jupyter_containeriter.capture.predictor import Predictor, find_predictor
+from jupyter_containeriter.capture.predictor import Predictor, find_predictor, training_notes
 from jupyter_containeriter.capture.proof import ProofResult, prove
 from jupyter_containeriter.capture.replaced import replaced_packages
 from jupyter_containeriter.capture.search import ClosureSearch
@@ -139,7 +139,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         model_digest=_digest(*(data for _, data in sorted(content.files.items()))),
         code_digest=closure.code_digest,
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
-        notes=(*guard.notes, *_notes(closure)),
+        notes=(*guard.notes, *_notes(closure), *_doubts(request, predictions)),
         libraries=closure.libraries,
     )
 
@@ -155,6 +155,11 @@ def _notes(closure: Closure) -> Iterator[str]:
     if edited := edited_modules(closure.code.values()):
         yield edited_note(*edited)
     yield from replaced_packages(closure.environment)
+
+
+def _doubts(request: CaptureRequest, predictions: _Predictions) -> Iterator[str]:
+    if not predictions.deterministic:
+        yield from training_notes(request.model, request.label)
 
 
 def _named(predictor: Predictor) -> Iterator[tuple[str, Any]]:

@@ -136,6 +136,48 @@ def test_the_call_can_be_named(cell: Cell, take: Take, predict: str | None, expe
     assert _document(snapshot)["predict"]["kind"] == kind
 
 
+@pytest.mark.parametrize(
+    "source", ["def f(data): return data", "def f(model, data, k): return data", "f = lambda: 1"], ids=repr
+)
+def test_a_function_of_other_parameters_is_refused(cell: Cell, take: Take, source: str) -> None:
+    """What does not take model and data is refused by its signature, before anything is predicted."""
+    namespace = cell(_MODEL + source)
+    with pytest.raises(UsageError, match=r"\) cannot be called with the model and the data") as caught:
+        take(namespace, sample=[1], predict=namespace["f"])
+    assert "(model, data)" in caught.value.remedy
+
+
+def test_a_method_of_the_model_can_be_given(cell: Cell, take: Take) -> None:
+    """A bound method of the model is called as if it had been named."""
+    namespace = cell(_MODEL)
+    snapshot = take(namespace, sample=[1], predict=namespace["model"].score)
+    assert _document(snapshot)["predict"] == {"kind": "method", "method": "score"}
+
+
+_DROPOUT = """
+import random
+class Module:
+    training = True
+    def predict(self, rows): return [random.random() if self.training else 1.0 for _ in rows]
+class Model:
+    def __init__(self): self.net = Module()
+    def predict(self, rows): return self.net.predict(rows)
+"""
+
+
+@pytest.mark.parametrize(("made", "path"), [("Module()", "model"), ("Model()", "model.net")])
+def test_a_module_that_still_trains_is_told(cell: Cell, take: Take, made: str, path: str) -> None:
+    """Where two predictions differ, a module in training mode is named with what to do."""
+    notes = take(cell(f"{_DROPOUT}\nmodel = {made}"), sample=[1]).notes
+    assert [note for note in notes if f"call {path}.eval() first" in note]
+
+
+def test_a_module_that_predicts_the_same_may_train(cell: Cell, take: Take) -> None:
+    """Training mode alone is no cause for a note."""
+    source = "class Model:\n    training = True\n    def predict(self, rows): return rows\nmodel = Model()"
+    assert not take(cell(source), sample=[1]).notes
+
+
 def test_the_call_can_be_a_function(cell: Cell, take: Take) -> None:
     """A function given as such is captured beside the model."""
     namespace = cell(_MODEL)
