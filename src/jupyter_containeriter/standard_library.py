@@ -1,4 +1,7 @@
-"""The interpreter of this process, and what no image holds of its standard library. The proof hides the same."""
+"""The interpreter of this process, how images start theirs, and what these lack of its standard library.
+
+The proof starts it in the same way and hides the same.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,14 @@ from pathlib import Path
 
 #: No model predicts with these: tests, the editor, windows, documentation texts, the Python 2 translator, installers.
 LEFT_OUT = frozenset({"test", "tests", "idlelib", "turtledemo", "tkinter", "pydoc_data", "lib2to3", "ensurepip"})
+
+
+#: How an image starts its interpreter: nothing of the working directory, of a user's packages or of ``.pth`` files is
+#: on the path, no byte code is written. What a model starts gets the same flags, and (other than with ``-I``) heeds
+#: ``PYTHONPATH``, by which the server tells it where modules are.
+FLAGS = ("-s", "-P", "-S", "-B")
+#: Variables that would tell the interpreter to look elsewhere.
+ELSEWHERE = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR"})
 
 
 def running_interpreter() -> Path:

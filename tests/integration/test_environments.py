@@ -138,6 +138,27 @@ def test_extension_modules_built_in_place_run_in_the_container(notebook: Noteboo
     assert _proven(notebook, "double", "extension") == [2]
 
 
+def test_a_model_that_predicts_in_processes_of_its_own_runs_in_the_container(
+    notebook: Notebook, shared_lab: Lab, new_name: Callable[[str], str]
+) -> None:
+    """The processes of joblib find the packages of the image, in the proof as in the container, and log no error."""
+    name = new_name("processes")
+    notebook.ok(
+        "import pandas as pd\nfrom sklearn.compose import ColumnTransformer\n"
+        "from sklearn.preprocessing import OneHotEncoder, StandardScaler\n"
+        "frame = pd.DataFrame({'a': [1.0, 2.0, 4.0], 'town': ['x', 'y', 'x']})\n"
+        "parts = [('number', StandardScaler(), ['a']), ('kind', OneHotEncoder(sparse_output=False), ['town'])]\n"
+        "columns = ColumnTransformer(parts, n_jobs=2).fit(frame)"
+    )
+    notebook.ok(f"deployment = %containerize columns --name {name} --predict transform --sample frame")
+    assert notebook.value("deployment.parity") == "exact"
+    (container,) = shared_lab.containers(name)
+    log = shared_lab.logs(container)
+    assert "Traceback" not in log
+    assert "No module named" not in log
+    notebook.ok(f"%undeploy {name}")
+
+
 def test_an_edited_module_is_told_before_it_runs(notebook: Notebook, shared_lab: Lab) -> None:
     """Where a file was edited after its import the notebook is told so, in words, while the iteration goes on."""
     _write(shared_lab.directory, {"features.py": "def f(x): return x\ndef g(x): return x\n"})

@@ -24,7 +24,7 @@ from typing import Any
 from jupyter_containeriter import accounts, conda
 from jupyter_containeriter.capture.confinement import below, confined, site_directory, stores
 from jupyter_containeriter.errors import CaptureError
-from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
+from jupyter_containeriter.standard_library import ELSEWHERE, FLAGS, LEFT_OUT, running_interpreter
 from jupyter_containeriter.types import Distribution
 
 #: Variables that reach the clean process, besides conda's; the container sees none of the notebook's either.
@@ -215,11 +215,11 @@ def _command(directory: Path) -> list[str]:
     hidden = [name for name in LEFT_OUT if not any((place / name).exists() for place in places)]
     options = [" ".join(sorted(hidden)), str(directory / "started"), str(script)]
     proof = ["--root", str(root), "--prove", str(directory / "report.json")]
-    return [str(running_interpreter()), "-I", "-S", "-B", "-c", _PRELUDE, *options, *proof]
+    return [str(running_interpreter()), *FLAGS, "-c", _PRELUDE, *options, *proof]
 
 
 def _run(command: list[str], directory: Path, variables: Mapping[str, str]) -> str:
-    passed_on = (*_PASSED_ON, *conda.variables(Path(sys.base_prefix), os.environ))
+    passed_on = {*_PASSED_ON, *conda.variables(Path(sys.base_prefix), os.environ)} - ELSEWHERE
     environment = {name: os.environ[name] for name in passed_on if name in os.environ}
     try:
         finished = subprocess.run(

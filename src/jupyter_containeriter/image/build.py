@@ -17,6 +17,7 @@ from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked, loaded
 from jupyter_containeriter.image.members import LayerSpec, Member
 from jupyter_containeriter.image.neutral import PREFIX, neutral
+from jupyter_containeriter.standard_library import ELSEWHERE, FLAGS
 from jupyter_containeriter.types import CONTAINER_ROOT, Distribution, Image, Layer, Snapshot
 
 #: A distribution of at least this size gets a layer of its own: a change of a small one never resends a big one, and
@@ -186,9 +187,7 @@ def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
             "Env": _variables(base),
             "Entrypoint": [
                 base.interpreter,
-                "-I",
-                "-S",
-                "-B",
+                *FLAGS,
                 f"{CONTAINER_ROOT}/site-packages/containeriter_serving/__main__.py",
             ],
             "ExposedPorts": {"8080/tcp": {}},
@@ -203,7 +202,7 @@ def _config(name: str, base: Base, layers: tuple[Layer, ...]) -> dict[str, Any]:
 
 def _variables(base: Base) -> list[str]:
     own = {"LANG": "C.UTF-8", **dict(entry.partition("=")[::2] for entry in base.environment), "HOME": "/tmp"}  # noqa: S108
-    return [f"{name}={value}" for name, value in own.items()]
+    return [f"{name}={value}" for name, value in own.items() if name not in ELSEWHERE]
 
 
 def _manifest(config: bytes, layers: tuple[Layer, ...]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""Entry of the container: ``python -I -S …/containeriter_serving/__main__.py [--root DIR] [--prove OUTPUT]``.
+"""Entry of the container: ``python -s -P -S -B …/containeriter_serving/__main__.py [--root DIR] [--prove OUTPUT]``.
 
-``-S`` keeps the interpreter from looking for site-packages, so the paths are set up here.
+``-S`` keeps the interpreter from looking for site-packages, so the paths are set up here, also for the processes that a
+model starts (joblib's, for one): they inherit the flags, and ``PYTHONPATH``, which ``-I`` would keep from them.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from importlib import import_module
@@ -33,6 +35,8 @@ def main(arguments: list[str]) -> None:
     options = _parse(arguments)
     root = Path(options.get("--root", directory.parent.parent)).absolute()
     sys.path += [str(root / "code"), str(root / "site-packages")]
+    # The whole path, so that they look in the same order: a package does not hide a module of the standard library.
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     _import_package(directory)
     if "--prove" in options:
         import_module(f"{PACKAGE}.prove").prove(root, Path(options["--prove"]))

@@ -214,13 +214,14 @@ def test_the_image_starts_the_server_as_nobody(snapshot: Snapshot, base: Base, c
 
 
 def test_another_base_stays_what_it_is(snapshot: Snapshot, base: Base, cache: LayerCache, tmp_path: Path) -> None:
-    """Its variables and variant are kept, but for the home directory, and no library of this machine is added."""
+    """Its variables and variant are kept, but for homes and module paths, and no library of this machine is added."""
     path = tmp_path / "fast.so"
     path.write_bytes(Path(sys.executable).resolve().read_bytes())
     compiled = Distribution("fast", "1.0", "the model uses it", 1000, (("fast.so", path),))
-    own = ("PATH=/opt/conda/bin", "LANG=de_DE.UTF-8", "HOME=/root", "EMPTY=", "A=b=c")
+    elsewhere = ("PYTHONPATH=/app", "PYTHONHOME=/usr")
+    own = ("PATH=/opt/conda/bin", "LANG=de_DE.UTF-8", "HOME=/root", "EMPTY=", "A=b=c", "PYTHONHASHSEED=1")
     target = Target("3.12", "aarch64-manylinux_2_36", "arm64", (2, 36))
-    other = replace(base, architecture="arm64", variant="v8", environment=own, target=target)
+    other = replace(base, architecture="arm64", variant="v8", environment=own + elsewhere, target=target)
     image = build(replace(snapshot, environment=(compiled,)), other, cache, _REFERENCE)
     validate(image)
     config = json.loads(image.config)

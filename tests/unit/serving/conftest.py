@@ -25,6 +25,7 @@ from jupyter_containeriter import serving
 from jupyter_containeriter.serving import wire
 from jupyter_containeriter.serving.app import Service, create_app
 from jupyter_containeriter.serving.model import LoadedModel
+from jupyter_containeriter.standard_library import FLAGS
 
 #: What the server itself needs, below ``site-packages``; a model's own packages are added by the test.
 SERVER_PACKAGES = (
@@ -152,7 +153,7 @@ def write_root(
 def run(entry: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start the entry as the container does."""
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(entry), *arguments],
+        [sys.executable, *FLAGS, str(entry), *arguments],
         env={"PATH": os.environ["PATH"], "CONTAINERITER_HOST": "127.0.0.1", "CONTAINERITER_PORT": "0", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -65,6 +65,49 @@ def test_server_survives_its_requests(tmp_path: Path, start: Start) -> None:
     assert server("POST", "/v2/models/churn/infer", json=BODY).status == 200
 
 
+def in_processes(words: list[str]) -> list[int]:
+    """Predict in joblib's processes."""
+    from joblib import Parallel, delayed
+
+    return list(Parallel(n_jobs=2)(delayed(len)(word) for word in words))
+
+
+def test_a_model_may_predict_in_processes_of_its_own(tmp_path: Path, start: Start) -> None:
+    """What a model starts can import packages, and its helpers log no error."""
+    server = start(write_root(tmp_path, in_processes, sample=["a", "bb"], packages=("joblib",)))
+    answer = server("POST", "/invocations", json={"inputs": ["one", "three"]})
+    assert answer.json() == {"predictions": [3, 5]}
+    assert server.stop() == 143
+    log = "".join(server.lines)
+    assert "Traceback" not in log
+    assert "No module named" not in log
+
+
+def test_processes_of_a_model_look_where_it_looks(tmp_path: Path) -> None:
+    """The standard library comes first there too, and neither directory, environment nor user adds anything."""
+
+    def paths(_rows: list[str]) -> list[str]:
+        import statistics
+        import subprocess
+        import sys
+
+        script = "import statistics, sys; print(*dict.fromkeys(sys.path), statistics.__file__, sep='\\n')"
+        inherited = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+        shown = subprocess.run([sys.executable, *inherited, "-c", script], capture_output=True, text=True, check=True)
+        return [shown.stdout, "".join(f"{line}\n" for line in [*sys.path, statistics.__file__])]
+
+    write_root(tmp_path / "root", paths, sample=["-"])
+    for place in ("code", "site-packages"):
+        (tmp_path / "root" / place / "statistics.py").write_text("")
+    entry = tmp_path / "root/site-packages/containeriter_serving/__main__.py"
+    report = prove(entry, tmp_path / "proof.json")
+    there, here = report["outputs"][0]["data"]
+    assert there == here
+    *_, code, packages, statistics = here.splitlines()
+    assert [code, packages] == [str(tmp_path / "root" / place) for place in ("code", "site-packages")]
+    assert not statistics.startswith(str(tmp_path))
+
+
 def test_model_that_does_not_load_ends_the_server(tmp_path: Path) -> None:
     """A model that cannot be loaded ends the process with code 3 and the traceback on stderr."""
     entry = write_root(tmp_path, double)
