@@ -17,6 +17,7 @@ from jupyter_containeriter.client import InferenceClient, example_body
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import (
+    CaptureError,
     ContainerIterError,
     DamagedLayerError,
     EngineError,
@@ -121,7 +122,8 @@ class Road:
 
     def _walk(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
         with self._times.phase("capture"):
-            request = replace(request, gpus=bool(self._options.gpus))
+            unserved = choice.foreign or not self._options.deploy
+            request = replace(request, gpus=bool(self._options.gpus), afresh=unserved)
             snapshot = capture(request, self._session.workspace, self._rules())
         for note in snapshot.notes:
             self._times.progress.note(note)
@@ -143,11 +145,26 @@ class Road:
         if not self._options.deploy:
             self._finish("built")
             return self._deployment(None, report)
-        container = self._start(image, document)
-        comparison = self._verify(container, document)
+        try:
+            container = self._start(image, document)
+            comparison = self._verify(container, document)
+        except (EngineError, ParityError) as error:
+            if snapshot.remembered:
+                self._look_closer(request, error)
+            raise
         self._finish("verified" if comparison else "deployed")
         container = self._promote(image, container, document)
         return self._deployment(container, report)
+
+    def _look_closer(self, request: CaptureRequest, error: ContainerIterError) -> None:
+        """Raise what a proof says, where it fails too: it says more than a container for which none ran."""
+        self._undo()
+        self._times.progress.note("The model fails in the container; looking for the cause in a clean process.")
+        with self._times.phase("capture"), suppress(UsageError):
+            try:
+                capture(replace(request, afresh=True), self._session.workspace, self._rules())
+            except (CaptureError, ParityError) as cause:
+                raise cause from error
 
     # --- phases ------------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ class Snapshot:
         What the person should know of the capture.
     libraries
         Shared libraries that no distribution holds and that the clean process had loaded in the end.
+    remembered
+        Whether the clean process was an earlier one with the same packages and code: this model's values are unproven.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Snapshot:
     data_digest: str
     notes: tuple[str, ...] = ()
     libraries: tuple[Path, ...] = ()
+    remembered: bool = False
 
 
 # --- image ---------------------------------------------------------------------------------------------------------

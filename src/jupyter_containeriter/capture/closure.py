@@ -1,7 +1,8 @@
 """Find everything a model needs: start from what its pickle refers to, let the proof ask for the rest.
 
 A proof that succeeded is remembered with the environment and code it was for, and runs again only when one of these
-changed, in this kernel or any other.
+changed, in this kernel or any other. The values in the model are no part of that: they are checked by the container
+that serves them, and where there will be none by a proof of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ class Closure:
         ``sha256:…`` of these.
     libraries
         Shared libraries that no distribution holds and that the proof had loaded.
+    remembered
+        Whether no proof ran, because an earlier one was for the same.
     """
 
     environment: tuple[Distribution, ...]
@@ -75,9 +78,10 @@ class Closure:
     code: dict[str, Path]
     code_digest: str
     libraries: tuple[Path, ...] = ()
+    remembered: bool = False
 
 
-def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) -> Closure:
+def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path, *, afresh: bool = False) -> Closure:
     """Run the proof until nothing is missing.
 
     Parameters
@@ -90,6 +94,8 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
         The proof.
     memory
         Directory where successful proofs are remembered.
+    afresh
+        Run the proof also where one is remembered, and forget that one if it fails now.
 
     Raises
     ------
@@ -102,21 +108,32 @@ def close_over(search: ClosureSearch, key: str, attempt: Attempt, memory: Path) 
     remembered = _read(path)
     if remembered:
         search.replay(remembered["added"])
-        if remembered["stamp"] == search.stamp():
-            return _result(search, remembered["imported"], map(Path, remembered["libraries"]))
+        if remembered["stamp"] == search.stamp() and not afresh:
+            closure = _result(search, remembered["imported"], map(Path, remembered["libraries"]))
+            return replace(closure, remembered=True)
+    try:
+        trial = _prove(search, attempt)
+    except ContainerIterError:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    libraries = [str(library) for library in trial.libraries]
+    found = {"added": search.added, "imported": trial.imported, "libraries": libraries}
+    _write(path, {**found, "stamp": search.stamp()})
+    return _result(search, trial.imported, trial.libraries)
+
+
+def _prove(search: ClosureSearch, attempt: Attempt) -> Trial:
+    """Run the proof until it succeeds, with what the search adds each time."""
     while True:
         trial = attempt(search.environment(), search.code)
         if trial.missing:
             if not search.supply(trial.missing):
                 raise _missing(search, trial.missing)
         elif trial.failure is None:
-            break
+            return trial
         elif not search.reconsider(trial.sought, trial.file):
             raise trial.failure
-    libraries = [str(library) for library in trial.libraries]
-    found = {"added": search.added, "imported": trial.imported, "libraries": libraries}
-    _write(path, {**found, "stamp": search.stamp()})
-    return _result(search, trial.imported, trial.libraries)
 
 
 def _result(search: ClosureSearch, imported: Iterable[str], libraries: Iterable[Path]) -> Closure:

@@ -60,6 +60,8 @@ class CaptureRequest:
         Whether the container gets GPUs: else what only serves these may be left out.
     allow_data, allow_secrets
         Capture data that was hardly meant, and what looks like a secret, all the same.
+    afresh
+        Run the proof also where one of the same packages and code is remembered: no container will check the model.
     """
 
     name: str
@@ -74,6 +76,7 @@ class CaptureRequest:
     gpus: bool = False
     allow_data: bool = False
     allow_secrets: bool = False
+    afresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         data_digest=_digest(_json(predictions.sample["inputs"])) if predictions.sample else "",
         notes=(*guard.notes, *_notes(closure), *_doubts(request, predictions)),
         libraries=closure.libraries,
+        remembered=closure.remembered,
     )
 
 
@@ -258,7 +262,7 @@ def _closed(
     search.add((module for schema in schemas for module in wire.libraries(schema)), "the sample is made of {}".format)
     attempt = _attempt(request, content, predictions, guard, workspace)
     key = _digest(_json([*content.proof, predictions.schema]))
-    return close_over(search, key, attempt, workspace / "proofs")
+    return close_over(search, key, attempt, workspace / "proofs", afresh=request.afresh)
 
 
 def _document(name: str, content: Content, predictions: _Predictions) -> dict[str, Any]:

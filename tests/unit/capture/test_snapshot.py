@@ -330,6 +330,31 @@ def test_a_proof_is_remembered(cell: Cell, take: Take, proofs: list[set[str]], t
     assert list((tmp_path / "workspace").glob("proof-*")) == []
 
 
+def test_a_remembered_proof_is_told(cell: Cell, take: Take) -> None:
+    """A snapshot says whether a clean process ran for it."""
+    namespace = cell(_MODEL)
+    assert [take(namespace, sample=[1]).remembered for _ in range(2)] == [False, True]
+    assert not take(namespace, sample=[1], afresh=True).remembered
+
+
+#: What the model holds decides whether it works without the notebook.
+_ASKING = (
+    "import os\nclass M:\n    def predict(self, rows): return [os.environ[self.name] for _ in rows]\nmodel = M()\n"
+)
+
+
+def test_values_are_proven_where_that_is_asked_for(cell: Cell, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afresh, a model fails whose values alone differ from one that was proven, and the earlier proof is forgotten."""
+    monkeypatch.setenv("ONLY_HERE", "1")
+    good, bad = (cell(f"{_ASKING}model.name = {name!r}") for name in ("LANG", "ONLY_HERE"))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    take(good, sample=[1])
+    assert take(bad, sample=[1]).remembered
+    with pytest.raises(CaptureError, match="KeyError: 'ONLY_HERE'"):
+        take(bad, sample=[1], afresh=True)
+    assert not take(good, sample=[1]).remembered
+
+
 def test_a_failed_proof_is_not_remembered(
     cell: Cell, take: Take, proofs: list[set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

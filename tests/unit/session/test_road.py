@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_containeriter.capture.snapshot import CaptureRequest
 from jupyter_containeriter.errors import (
     BusyError,
     CaptureError,
@@ -83,6 +85,27 @@ def test_an_image_can_be_built_only(lab: Lab) -> None:
     assert lab.row(2).package_to_verified_seconds is None
 
 
+def test_what_no_container_checks_is_proven(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is only built is proven itself, though another one of the same code was before."""
+    lab.session.containerize(_reads_variable(lab, "LANG", monkeypatch))
+    with pytest.raises(CaptureError, match="KeyError: 'ONLY_HERE'"):
+        lab.session.containerize(_reads_variable(lab, "ONLY_HERE", monkeypatch), RunOptions(deploy=False))
+    assert lab.row(2).status == "failed"
+
+
+def _reads_variable(lab: Lab, variable: str, monkeypatch: pytest.MonkeyPatch) -> CaptureRequest:
+    """Ask for a model that works where a variable is set: ``LANG`` is everywhere, ``ONLY_HERE`` only here."""
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("ONLY_HERE", "1")
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        "import os\nclass Asking:\n    def __init__(self, name): self.name = name\n"
+        "    def predict(self, rows): return [os.environ[self.name] for _ in rows]",
+        namespace,
+    )
+    return replace(lab.request(), model=namespace["Asking"](variable), namespace=namespace)
+
+
 def test_a_contradicting_model_says_so(lab: Lab) -> None:
     """A nondeterministic model is deployed with exactly this said."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -149,6 +172,27 @@ def test_a_container_that_ends_is_explained(lab: Lab) -> None:
         lab.containerize(4)
     assert lab.versions() == [1]
     assert (lab.row(2).status, lab.row(2).verify_seconds) == ("failed", None)
+
+
+@pytest.mark.parametrize("at", ["start", "verify"])
+def test_the_proof_explains_what_fails_in_the_container(lab: Lab, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """Where an earlier proof stood for a version that fails, its own is run, and its words are shown."""
+    lab.session.containerize(_reads_variable(lab, "LANG", monkeypatch))
+    if at == "start":
+        lab.engine.exit_at_start(1, "some traceback")
+        lab.engine._serve = None
+    else:
+        lab.servers.changes.append(_shout)
+    notes = _Notes()
+    with pytest.raises(CaptureError, match="works in the notebook but not without it: KeyError: 'ONLY_HERE'"):
+        lab.session.containerize(_reads_variable(lab, "ONLY_HERE", monkeypatch), progress=notes)
+    assert any("looking for the cause in a clean process" in note for note in notes.notes)
+    assert "KeyError" in lab.row(2).error
+    assert lab.versions() == [1]
+
+
+def _shout(outputs: list[dict[str, Any]]) -> None:
+    outputs[0]["data"][-1] = "otherwise"
 
 
 @pytest.mark.parametrize("verb", ["load", "run"])
