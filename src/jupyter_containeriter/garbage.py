@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from jupyter_containeriter.capture.archives import UNPACKING
 from jupyter_containeriter.capture.proof import PROOF
 from jupyter_containeriter.disk import discard, size_of, touched
 from jupyter_containeriter.engines.base import Engine
@@ -55,15 +56,24 @@ class Usage:
         self._history = history
         #: A manifest never changes, so each one is read once.
         self._layers: dict[str, Mapping[str, int]] = {}
+        #: Nor does an unpacked wheel.
+        self._wheels: dict[str, int] = {}
 
     def bytes(self) -> tuple[int, int]:
-        """Return the bytes of the layer cache and, estimated, of the same layers in engines."""
+        """Return the bytes of the layer cache with unpacked wheels and, estimated, of the same layers in engines."""
         blobs = self._cache.sizes()
         engines: dict[str, dict[str, int]] = {}
         for digest, engine in self._history.images():
             if digest in blobs:
                 engines.setdefault(engine, {}).update(self._layers_of(digest))
-        return sum(blobs.values()), sum(sum(held.values()) for held in engines.values())
+        own = sum(blobs.values()) + sum(self.wheels().values())
+        return own, sum(sum(held.values()) for held in engines.values())
+
+    def wheels(self) -> dict[str, int]:
+        """Return the bytes of every unpacked wheel, by its directory."""
+        found = map(str, self._cache.unpacked())
+        self._wheels = {path: self._wheels.get(path) or size_of(Path(path)) for path in found}
+        return self._wheels
 
     def _layers_of(self, digest: str) -> Mapping[str, int]:
         if digest not in self._layers:
@@ -197,9 +207,12 @@ class GarbageCollector:
             kept = {version: why for version in versions if (why := _reason(version, reasons, others))}
             shelf = _Shelf("layer cache", session.cache.sizes(), [*(version.blobs for version in versions), others])
             shelves = {engine: _engine_shelf(engine, versions) for engine in engines}
+            wheels = _Shelf("unpacked wheels", self.usage.wheels(), ())
             leftovers = self._remove_leftovers(shelf, shelves, order)
-            removed = self._remove_versions([v for v in versions if v not in kept], shelf, shelves, order)
-        places = [Place(one.name, one.before, one.after) for one in (shelf, *shelves.values()) if one.before]
+            leftovers += self._remove_wheels(wheels, (shelf, *shelves.values()), order)
+            rest = replace(order, budget=None if budget is None else budget - wheels.after)
+            removed = self._remove_versions([v for v in versions if v not in kept], shelf, shelves, rest)
+        places = [Place(one.name, one.before, one.after) for one in (shelf, wheels, *shelves.values()) if one.before]
         return Collected(
             tuple((version.label, size) for version, size in removed),
             tuple((version.label, why) for version, why in kept.items()),
@@ -253,6 +266,7 @@ class GarbageCollector:
         stale = time.time() - _STALE_SECONDS
         old = [path for path in (*unknown, *self._leftovers(shelf.users, engines)) if touched(path) < order.old]
         old += [path for path in (*cache.memos(), *self._remembered()) if touched(path) < stale]
+        old = list(dict.fromkeys(old))
         size = sum(size_of(path) for path in old)
         for path in old:
             if path in unknown:
@@ -265,11 +279,27 @@ class GarbageCollector:
         session = self._session
         yield from session.cache.leftovers()
         yield from session.workspace.glob(f"{PROOF}*")
+        yield from session.workspace.glob(f"*/{UNPACKING}*")
         for engine in engines:
             yield from engine.leftovers(known)
         containers = [container for _, container in session.containers(engines)]
         asked = {engine.describe().endpoint for engine in engines}
         yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers}, asked)
+
+    def _remove_wheels(self, wheels: _Shelf, others: Iterable[_Shelf], order: _Order) -> int:
+        """Remove wheels that were not used for long, above the budget also for a short while; return their bytes.
+
+        They go before versions do: they can be fetched again.
+        """
+        room = None if order.budget is None else order.budget - sum(one.after for one in others)
+        stale = time.time() - _STALE_SECONDS
+        for path in sorted(map(Path, wheels.sizes), key=touched):
+            if touched(path) >= (stale if room is None or wheels.after <= room else order.old):
+                break
+            wheels.after -= wheels.sizes[str(path)]
+            if not order.dry_run:
+                discard(path)
+        return wheels.before - wheels.after
 
     def _remembered(self) -> Iterator[Path]:
         """Yield what captures keep to save work: earlier proofs, unpacked archives, files known to be clean."""

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from jupyter_containeriter.errors import CaptureError
 
+#: Begins the name of a directory that an archive is being unpacked to.
+UNPACKING = "unpacking-"
+
 
 class Archives:
     """Archives of a search path.
@@ -62,7 +65,7 @@ def _is_archive(path: Path, _changed: int, _size: int) -> bool:
 def _unpack(archive: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix="unpacking-"))
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=UNPACKING))
         try:
             with zipfile.ZipFile(archive) as file:
                 file.extractall(temporary)

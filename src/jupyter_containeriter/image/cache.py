@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter.disk import REMOVING
 from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image.members import LayerSpec
 from jupyter_containeriter.image.tarball import tar_stream
@@ -23,6 +24,8 @@ from jupyter_containeriter.types import Layer
 
 #: Begins the name of a file that is being written.
 _NEW = ".new-"
+#: Begins the name of what is being written, or removed.
+_HALVES = (_NEW, REMOVING)
 
 
 class LayerCache:
@@ -134,7 +137,8 @@ class LayerCache:
 
     def leftovers(self) -> list[Path]:
         """Return what killed processes left half written, and keys of layers that are gone."""
-        halves = [path for directory in (self._blobs, self._keys) for path in directory.glob(f"{_NEW}*")]
+        places = (self._blobs, self._keys, *self.wheels.glob("*"))
+        halves = [path for directory in places for path in directory.glob(".*") if path.name.startswith(_HALVES)]
         return [*halves, *(path for path in self._keys.glob("layer-*.json") if self._lost(path))]
 
     def _lost(self, key: Path) -> bool:
@@ -144,8 +148,12 @@ class LayerCache:
             return True
 
     def memos(self) -> list[Path]:
-        """Return what only saves work: what :meth:`memo` keeps, and unpacked wheels."""
-        return [*self._keys.glob("*.json"), *self.wheels.glob("*/*")]
+        """Return what only saves work: what :meth:`memo` keeps."""
+        return list(self._keys.glob("*.json"))
+
+    def unpacked(self) -> list[Path]:
+        """Return the directory of every unpacked wheel: its time tells when it was used last."""
+        return [path for path in self.wheels.glob("*/*") if not path.name.startswith(_HALVES)]
 
     @property
     def wheels(self) -> Path:

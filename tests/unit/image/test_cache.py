@@ -152,12 +152,16 @@ def test_an_interrupt_leaves_nothing(cache: LayerCache, tmp_path: Path) -> None:
 
 
 def test_unpacked_wheels_can_be_fetched_again(tmp_path: Path) -> None:
-    """They are listed with what can be given back."""
+    """They are listed with what can be given back; one that is being unpacked, or removed, is a half."""
     cache = LayerCache(tmp_path)
     wheel = cache.wheels / "cp312-x86_64-manylinux_2_36" / "numpy-2.0"
     wheel.mkdir(parents=True)
     cache.remember("key", {"a": 1})
-    assert wheel in cache.memos()
+    halves = [wheel.with_name(name) for name in (".new-x", ".old-numpy-1.0.7")]
+    for half in halves:
+        half.mkdir()
+    assert cache.unpacked() == [wheel]
+    assert sorted(cache.leftovers()) == halves
     assert cache.recall("key") == {"a": 1}
 
 

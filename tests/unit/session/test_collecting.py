@@ -246,9 +246,13 @@ def test_what_killed_processes_left_goes_when_it_is_old(disk: Lab) -> None:
         cache / "blobs" / "sha256" / ".new-a",
         cache / "keys" / ".new-b",
         cache / "proofs" / "proof-c",
+        cache / "proofs" / "unpacked" / "unpacking-d",
+        cache / "wheels" / "cp312" / ".new-e",
         data / "handles" / "gone",
         data / "handles" / "promoted" / "gone",
     ]
+    for path in places:
+        path.parent.mkdir(parents=True, exist_ok=True)
     for young in (True, False):
         for path in places:
             path.mkdir() if path.name.startswith("proof") else path.write_text("x")
@@ -264,6 +268,37 @@ def test_what_killed_processes_left_goes_when_it_is_old(disk: Lab) -> None:
     os.utime(data / "handles" / live, (_LONG_AGO, _LONG_AGO))
     disk.session.gc(None)
     assert disk.tokens() == {live}
+
+
+def _wheel(disk: Lab, name: str, age_seconds: float) -> Path:
+    path = disk.session.cache.wheels / "cp312" / name
+    path.mkdir(parents=True)
+    (path / "module.so").write_bytes(bytes(1000))
+    os.utime(path, (time.time() - age_seconds, time.time() - age_seconds))
+    return path
+
+
+def test_wheels_are_in_the_budget_and_go_before_versions(disk: Lab) -> None:
+    """Above the budget wheels go, the longest unused first and no more than needed; those of today's work stay."""
+    for k in range(1, 5):
+        disk.containerize(k)
+    used, day = _used(disk), 24 * 3600
+    older, old, young = (_wheel(disk, f"{n}", age) for n, age in (("a", 3 * day), ("b", 2 * day), ("c", 60)))
+    assert _used(disk) == used + 3000
+    found = disk.session.gc(used + 2000)
+    assert [path.exists() for path in (older, old, young)] == [False, True, True]
+    assert (_labels(found), found.leftover_bytes, found.after) == ([], 1000, used + 2000)
+    assert _labels(disk.session.gc(used)) == ["churn:1"]
+    assert [path.exists() for path in (old, young)] == [False, True]
+
+
+def test_wheels_of_another_season_go_without_a_budget(disk: Lab) -> None:
+    """What nobody used for long goes; a dry run tells it and leaves it."""
+    old, young = (_wheel(disk, f"{n}", days * 24 * 3600) for n, days in (("a", 365), ("b", 30)))
+    assert disk.session.gc(None, dry_run=True).leftover_bytes == 1000
+    assert old.exists()
+    assert disk.session.gc(None).leftover_bytes == 1000
+    assert [path.exists() for path in (old, young)] == [False, True]
 
 
 def test_what_saves_work_is_kept_for_a_season(disk: Lab) -> None:
