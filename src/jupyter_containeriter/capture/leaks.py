@@ -1,7 +1,7 @@
 """Passwords, keys and tokens that are about to be captured: found by their form, by their name, or by their value.
 
-Form and name are judged by detect-secrets, with those of its detectors that know a format. The ones that measure
-entropy are left out: hashes and vocabularies are what models are made of.
+Forms are judged by detect-secrets, with those of its detectors that know a format. The ones that measure entropy are
+left out: hashes and vocabularies are what models are made of. Names are judged by :mod:`.named`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import hashlib
 import linecache
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.capture import named
 from jupyter_containeriter.capture.reach import Function, Text
 
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import BasePlugin
 
 #: Part of what earlier scans are remembered by: raise it when other things would be found.
-_RECIPE = "1"
+_RECIPE = "2"
 
 _DETECTORS = (
     *("aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector"),
@@ -38,12 +39,16 @@ _MORE = {
     "Google API Key": r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])",
     "Anthropic API Key": r"\bsk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}",
     "Private Key": r"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    "Basic Auth Credentials": r"(?<=://:)[^\s:/@'\"]+(?=@)",  # without a user
 }
 
-#: Lines without these need not be given to the detector of names.
-_NAME = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
-#: What stands for a password in examples.
-_STAND_IN = re.compile(r"pass(word|wd)?|pwd|secret|token|user(name)?|x+|\*+|\.+|change_?me|example|dummy|test", re.I)
+#: What stands for a password in examples and in settings.
+_STAND_IN = re.compile(
+    r"pass(word|wd)?|pwd|secret|token|user(name)?|x+|\*+|\.+|change_?me|example|dummy|test|(dis|en)abled|required",
+    re.IGNORECASE,
+)
+#: Files of settings, in which values need no quotes.
+_SETTINGS = frozenset({".ini", ".cfg", ".conf", ".yaml", ".yml", ".properties"})
 
 #: Larger files are data; only values are searched for in them.
 _LARGEST_TEXT = 1_000_000
@@ -75,10 +80,10 @@ def leaks_in(texts: Iterable[Text], functions: Iterable[Function]) -> list[Leak]
         for hit in _in_function(function.code):
             found.setdefault(hit.value, Leak(_in_cell(function, hit.line), hit.kind))
     texts = list(texts)
-    if _scan("\n".join(_as_code(text) for text in texts)):
-        for text in texts:
-            for hit in _scan(_as_code(text)):
-                found.setdefault(hit.value, Leak(str(text.place), hit.kind))
+    formed = any(_by_form("\n".join(text.value for text in texts)))  # all at once, as most hold nothing
+    for text in texts:
+        for hit in _scan(text.value, _names_in(text), formed=formed):
+            found.setdefault(hit.value, Leak(str(text.place), hit.kind))
     return list(found.values())
 
 
@@ -87,7 +92,8 @@ def leaks_in_files(paths: Iterable[Path]) -> list[Leak]:
     found = []
     for path in sorted(paths):
         if path.stat().st_size <= _LARGEST_TEXT and b"\0" not in (content := path.read_bytes()):
-            found += [Leak(f"{path}, line {hit.line}", hit.kind) for hit in _scan(content.decode(errors="replace"))]
+            hits = _in_file(path, content.decode(errors="replace"))
+            found += [Leak(f"{path}, line {hit.line}", hit.kind) for hit in hits]
     return found
 
 
@@ -112,15 +118,12 @@ def contents_of(texts: Iterable[Text], functions: Iterable[Function]) -> Iterato
 
 def secret_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the values of environment variables whose names say that they are secret."""
-    return {f"${name}": value for name, value in environment.items() if _SECRET_NAME.search(name) and _is_one(value)}
-
-
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|(ACCESS|PRIVATE|AUTH|ACCOUNT)_?KEY|_KEY$")
+    return {f"${n}": value for n, value in environment.items() if named.is_secret_name(n) and _is_one(value)}
 
 
 def _is_one(value: str) -> bool:
     """Whether a value can be a secret: long enough to occur nowhere by chance, and no place where one is kept."""
-    return len(value) >= 8 and not value.startswith(("/", "~")) and not value.isdigit()
+    return len(value) >= 8 and not (value.startswith(("/", "~")) or value.isdigit() or _STAND_IN.fullmatch(value))
 
 
 def digest_of(texts: Iterable[Text], functions: Iterable[Function], code_digest: str) -> str:
@@ -136,48 +139,40 @@ def digest_of(texts: Iterable[Text], functions: Iterable[Function], code_digest:
 # --- one text --------------------------------------------------------------------------------------------------------
 
 
-def _scan(text: str) -> list[_Hit]:
-    """Scan a text: as a whole first, as most hold nothing, then line by line to say where."""
-    formed, named = any(_by_form(text)), _NAME.search(text)
-    if not (formed or named):
-        return []
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        found += [_Hit(kind, value, number) for kind, value in (_by_form(line) if formed else ())]
-        found += [_Hit("a password or key, by its name", value, number) for value in _by_name(line)]
+def _scan(text: str, names: Iterable[named.Named], *, formed: bool = True) -> list[_Hit]:
+    """Scan a text for forms, and add what is known by its name; secrets of both kinds are told by their form."""
+    found = list(_formed(text)) if formed else []
+    values = {hit.value for hit in found}
+    found += [_by_name(one) for one in names if not any(value in one.value for value in values)]
     return found
 
 
+def _formed(text: str) -> Iterator[_Hit]:
+    """Scan as a whole first, as most hold nothing, then line by line to say where."""
+    if any(_by_form(text)):
+        for number, line in enumerate(text.splitlines(), 1):
+            yield from (_Hit(kind, value, number) for kind, value in _by_form(line))
+
+
 def _by_form(text: str) -> Iterator[tuple[str, str]]:
-    for detector in _detectors():
-        for value in detector.analyze_string(text):
-            if not (_STAND_IN.fullmatch(value) or _is_template(value)):
-                yield str(detector.secret_type), value
-    for kind, pattern in _MORE.items():
-        yield from ((kind, match[0]) for match in re.finditer(pattern, text))
+    found = [(str(one.secret_type), value) for one in _detectors() for value in one.analyze_string(text)]
+    found += [(kind, match[0]) for kind, pattern in _MORE.items() for match in re.finditer(pattern, text)]
+    return ((kind, value) for kind, value in found if not (_STAND_IN.fullmatch(value) or named.is_template(value)))
 
 
-def _by_name(line: str) -> Iterator[str]:
-    """Return literals assigned to a name such as ``password`` or ``api_key``."""
-    if not _NAME.search(line) or len(line) > 2000:
-        return
-    from detect_secrets.filters import heuristic
-    from detect_secrets.plugins.keyword import KeywordDetector
-
-    if heuristic.is_indirect_reference(line):
-        return
-    for value in KeywordDetector().analyze_string(line):
-        if not (_is_template(value) or heuristic.is_sequential_string(value) or not _looks_random(value)):
-            yield value
+def _by_name(one: named.Named) -> _Hit:
+    return _Hit(f"a password or key, by its name {one.name!r}", one.value, one.line)
 
 
-def _looks_random(value: str) -> bool:
-    """Whether a literal is more than a word: one can type a password, but code is full of names of passwords."""
-    return len(value) >= 6 and not re.search(r"\s", value) and bool(re.search(r"\d", value) and re.search(r"\D", value))
+def _names_in(text: Text) -> Iterator[named.Named]:
+    if named.is_secret(text.name, text.value):
+        yield named.Named(text.name, text.value, 1)
+    yield from named.in_text(text.value)
 
 
-def _is_template(value: str) -> bool:
-    return bool(re.search(r"[{}<>$%]", value[:1] + value[-1:])) or "%s" in value
+def _in_file(path: Path, content: str) -> list[_Hit]:
+    tree = named.parsed(content) if path.suffix in {".py", ".pyi"} else None
+    return _scan(content, named.in_python(tree) if tree else named.in_text(content, settings=path.suffix in _SETTINGS))
 
 
 @cache
@@ -197,15 +192,28 @@ def _detectors() -> list[Any]:
 def _in_function(code: CodeType) -> Iterator[_Hit]:
     """Scan the source, where there is one, for what is also among the constants: comments do not travel."""
     constants = _strings(code)
-    source = _source(code)
     seen = set()
-    for hit in _scan(source):
+    for hit in _scan(_source(code), _names(code)):
         if any(hit.value in constant for constant in constants):
             seen.add(hit.value)
             yield hit
-    for hit in _scan("\n".join(constants)):
+    text = "\n".join(constants)
+    for hit in _scan(text, named.in_text(text)):
         if hit.value not in seen:
-            yield _Hit(hit.kind, hit.value, 0)
+            yield replace(hit, line=0)
+
+
+def _names(code: CodeType) -> Iterator[named.Named]:
+    """Return what is named in the lines of a function. Its file is parsed: the lines alone need not be whole."""
+    first, last = _span(code)
+    tree = _tree("".join(linecache.getlines(code.co_filename)))
+    for one in named.in_python(tree) if tree else ():
+        if first <= one.line <= last:
+            yield replace(one, line=one.line - first + 1)
+
+
+#: A class is scanned method by method; they are in one file.
+_tree = lru_cache(maxsize=4)(named.parsed)
 
 
 def _strings(code: CodeType) -> list[str]:
@@ -223,8 +231,13 @@ def _strings(code: CodeType) -> list[str]:
 
 def _source(code: CodeType) -> str:
     """Return the lines of a function, "" where they are not known."""
-    last = max((line for line in _lines(code) if line), default=code.co_firstlineno)
-    return "".join(linecache.getlines(code.co_filename)[code.co_firstlineno - 1 : last])
+    first, last = _span(code)
+    return "".join(linecache.getlines(code.co_filename)[first - 1 : last])
+
+
+def _span(code: CodeType) -> tuple[int, int]:
+    """Return the first and the last line of a function."""
+    return code.co_firstlineno, max((line for line in _lines(code) if line), default=code.co_firstlineno)
 
 
 def _lines(code: CodeType) -> Iterator[int | None]:
@@ -241,7 +254,3 @@ def _in_cell(function: Function, line: int) -> str:
     file = Path(function.code.co_filename)
     where = f"{file}, line {number}" if file.exists() else f"line {number} of its cell"
     return f"{function.place} ({where})"
-
-
-def _as_code(text: Text) -> str:
-    return f'{text.name} = "{text.value}"' if text.name else text.value

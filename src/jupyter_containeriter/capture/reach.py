@@ -29,6 +29,8 @@ _MANY = 1000
 NOTED_BYTES = 100_000
 #: Texts that are shorter hold no secret worth the name.
 _SHORTEST_TEXT = 6
+#: Bytes that are longer are data, not a password or key.
+_LONGEST_KEY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string that comes along, and the name (variable, attribute, key) under which it is held, "" without one."""
+    """A text or bytes that come along, and the name (variable, attribute, key) that holds them, "" without one."""
 
     place: Place
     name: str
@@ -166,6 +168,9 @@ class _Walk:
             if len(value) >= _SHORTEST_TEXT:
                 self.found.texts.setdefault((name, value), Text(place, name, value))
                 self._weigh(value, place, len(value), on_code)
+        elif type(value) is bytes and len(value) <= _LONGEST_KEY:
+            text = value.decode(errors="surrogateescape")
+            self.found.texts.setdefault((name, text), Text(place, name, text))
         else:
             self._queue.append((value, place, on_code))
 

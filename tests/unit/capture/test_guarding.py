@@ -254,6 +254,83 @@ def test_a_planted_secret_is_refused_with_its_place(
         assert secret not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "secret"),
+    [
+        ("conn = connect(host='db', password='S3cr3tPwd9')", "password", "S3cr3tPwd9"),
+        ("client = OpenAI(api_key='abc123def456ghi789')", "api_key", "abc123def456ghi789"),
+        ("login('bob', password='S3cr3tPwd9')", "password", "S3cr3tPwd9"),
+        ("client = login(\n        'bob',\n        password='S3cr3tPwd9',\n    )", "password", "S3cr3tPwd9"),
+        ("db_password: str = 'S3cr3tPwd9'", "db_password", "S3cr3tPwd9"),
+        ("password = os.getenv('DB_PASSWORD', 'Tr0ub4dor3')", "DB_PASSWORD", "Tr0ub4dor3"),
+        ("password = os.environ.get('X') or 'Tr0ub4dor3'", "password", "Tr0ub4dor3"),
+        ("os.environ['DB_PASSWORD'] = 'Tr0ub4dor3'", "DB_PASSWORD", "Tr0ub4dor3"),
+        ("API_TOKEN = 'abc123def456ghi789'", "API_TOKEN", "abc123def456ghi789"),
+        ("access_token = 'abc123def456ghi789'", "access_token", "abc123def456ghi789"),
+        ("client = get(auth_token='abc123def456ghi789')", "auth_token", "abc123def456ghi789"),
+        ("password = b'S3cr3tPwd9'", "password", "S3cr3tPwd9"),
+        ("password = 'S3cr3tPwd9'.encode()", "password", "S3cr3tPwd9"),
+        ("password = f'S3cr3tPwd9'", "password", "S3cr3tPwd9"),
+        ('password = """S3cr3tPwd9"""', "password", "S3cr3tPwd9"),
+        ("password = (\n        'S3cr3tPwd9'\n    )", "password", "S3cr3tPwd9"),
+        ("password = 'S3cr3t' 'Pwd9'", "password", "S3cr3tPwd9"),
+        ("user, password = 'bob', 'S3cr3tPwd9'", "password", "S3cr3tPwd9"),
+        ("headers = {'X-Api-Key': 'abc123def456ghi789'}", "X-Api-Key", "abc123def456ghi789"),
+        ("settings = {'dbPassword': 'S3cr3tPwd9', 'host': make('db')}", "dbPassword", "S3cr3tPwd9"),
+        ("assert rows.password == 'S3cr3tPwd9'", "password", "S3cr3tPwd9"),
+        ("def inner(password='S3cr3tPwd9'): return password", "password", "S3cr3tPwd9"),
+    ],
+)
+def test_a_secret_by_its_name_is_refused(
+    cell: Cell, desk: Callable[..., Desk], tmp_path: Path, line: str, name: str, secret: str
+) -> None:
+    """However Python gives a literal to a name of a secret, it is found, and the name told: in a cell and in a file."""
+    source = f"import os\ndef model(rows):\n    {line}\n    return rows\n"
+    error = desk().refused(cell(source)["model"])
+    assert f"by its name {name!r}" in error.message
+    assert "of its cell" in error.message
+    assert secret not in str(error)
+    (file := tmp_path / "shop.py").write_text(source)
+    (leak,) = leaks.leaks_in_files([file])
+    assert f"by its name {name!r}" in leak.kind
+
+
+@pytest.mark.parametrize("password", ["S3cr3tPwd9", b"S3cr3tPwd9"])
+def test_a_secret_that_is_held_is_refused_with_its_name(
+    cell: Cell, desk: Callable[..., Desk], password: str | bytes
+) -> None:
+    """Texts and bytes that hang on a function are judged by the name that holds them."""
+    namespace = cell("def model(rows): return db_password")
+    namespace["db_password"] = password
+    message = desk().refused(namespace["model"]).message
+    assert "model.<global db_password>: a password or key, by its name 'db_password'" in message
+
+
+def test_a_url_with_a_password_alone_is_refused(cell: Cell, desk: Callable[..., Desk]) -> None:
+    """Addresses of Redis have a password and no user."""
+    error = desk().refused(cell("def model(rows): return 'redis://:S3cr3tPwd9@host:6379/0'")["model"])
+    assert "Basic Auth" in error.message
+    assert "S3cr3t" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("shop.json", '{"db": {"password": "S3cr3tPwd9"}}'),
+        ("shop.yaml", "db:\n  password: S3cr3tPwd9  # of the shop\n"),
+        ("shop.ini", "[db]\npassword=S3cr3tPwd9\n"),
+        ("shop.toml", 'password = "S3cr3tPwd9"\n'),
+        ("shop.js", "connect({ password: 'S3cr3tPwd9' });\n"),
+        ("half.py", "password = 'S3cr3tPwd9'\ndef (\n"),
+    ],
+)
+def test_a_secret_by_its_name_in_other_files_is_found(tmp_path: Path, file: str, text: str) -> None:
+    """Files of settings and other languages give literals to names, too."""
+    (tmp_path / file).write_text(text)
+    (leak,) = leaks.leaks_in_files([tmp_path / file])
+    assert "by its name 'password'" in leak.kind
+
+
 def test_a_comment_is_not_captured(cell: Cell, desk: Callable[..., Desk]) -> None:
     """What stands in a comment does not travel."""
     assert desk().passed(cell(f"def model(rows):\n    # password = '{AWS}'\n    return rows")["model"]) == []
@@ -269,6 +346,19 @@ def test_a_comment_is_not_captured(cell: Cell, desk: Callable[..., Desk]) -> Non
         "url = 'https://user:password@example.org'",
         "digest = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'",
         "password_column = 'passwd'",
+        "rename = {'password_length': 'pwlen_1'}",
+        "password_hash_column = 'pw_sha256'",
+        "api_key_column = 'col_17a'",
+        "client = make(api_key_env='MY_API_KEY_2')",
+        "api_key = 'MY_API_KEY_2'",
+        "client = make(secret_name='projects/123/secrets/x')",
+        "SECRET_LEVEL = 'level_3'",
+        "tokens = make(pad_token='<pad_0123>', mask_token='mask_token_1', bos_token='beginning_0')",
+        "tokenizer = 'bert-base-uncased-v2'",
+        "private_key = '/run/secrets/key-2/x'",
+        "client_key = 'certs/client-2.pem'",
+        "password = read('vault-entry-2')",
+        "password = f'{rows}-123'",
     ],
 )
 def test_ordinary_code_is_not_suspected(cell: Cell, desk: Callable[..., Desk], line: str) -> None:
@@ -309,6 +399,27 @@ def test_a_token_of_a_deployment_is_refused(cell: Cell, desk: Callable[..., Desk
     assert "model.header: the value of the token of container abc" in error.message
 
 
+@pytest.mark.parametrize("name", ["SHOP_TOKEN", "DB_PASSWORD", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "APIKEY"])
+def test_variables_of_secrets_are_known_by_the_end_of_their_names(name: str) -> None:
+    """The value of such a variable is searched for, whatever it looks like."""
+    assert leaks.secret_variables({name: "plain-looking"}) == {f"${name}": "plain-looking"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOKENIZER_NAME", "bert-base-uncased"),
+        ("PASSWORD_AUTH", "disabled"),
+        ("REQUIRE_PASSWORD", "disabled"),
+        ("SECRET_NAME", "projects/shop"),
+        ("PAD_TOKEN", "[padding]"),
+    ],
+)
+def test_variables_about_secrets_are_none(name: str, value: str) -> None:
+    """A name that only begins like one of a secret, or a value that is none, would refuse models for a word."""
+    assert leaks.secret_variables({name: value}) == {}
+
+
 @pytest.mark.parametrize("name", ["PWD", "SSH_AUTH_SOCK", "EDITOR"])
 def test_ordinary_variables_are_no_secrets(name: str) -> None:
     """Paths, and variables with other names, are not searched for."""
@@ -321,7 +432,7 @@ def test_what_was_clean_is_not_scanned_again(
     """An unchanged model costs no second scan, in another kernel neither; a changed one does."""
     scans: list[str] = []
     real = leaks._scan
-    monkeypatch.setattr(leaks, "_scan", lambda text: scans.append(text) or real(text))
+    monkeypatch.setattr(leaks, "_scan", lambda text, *a, **k: scans.append(text) or real(text, *a, **k))
     desk().passed(cell("def model(rows): return 'some text'")["model"])
     first = len(scans)
     desk().passed(cell("def model(rows): return 'some text'")["model"])
