@@ -13,7 +13,8 @@ from typing import Any
 
 from jupyter_containeriter.capture import leaks
 from jupyter_containeriter.capture.leaks import Leak
-from jupyter_containeriter.capture.reach import MOST_OBJECTS, NOTED_BYTES, Data, Reach, reach
+from jupyter_containeriter.capture.reach import MOST_OBJECTS, Data, Reach, reach
+from jupyter_containeriter.capture.sizes import NOTED_BYTES
 from jupyter_containeriter.errors import CaptureError
 
 #: How many places a message names.

@@ -18,15 +18,13 @@ from typing import Any
 
 import cloudpickle
 
-from jupyter_containeriter.capture.sizes import ATOMS, array_bytes, estimate, is_bulk, table_bytes
+from jupyter_containeriter.capture.sizes import ATOMS, NOTED_BYTES, array_bytes, is_bulk, pickled_bytes, table_bytes
 
 #: Objects looked at, at most: a walk must cost little beside the pickling.
 MOST_OBJECTS = 100_000
 
 #: A plain container with more items is data (a vocabulary), not configuration.
 _MANY = 1000
-#: Size from which a thing that hangs on code is noted, in bytes.
-NOTED_BYTES = 100_000
 #: Texts that are shorter hold no secret worth the name.
 _SHORTEST_TEXT = 6
 #: Bytes that are longer are data, not a password or key.
@@ -214,7 +212,8 @@ class _Walk:
         """Look at the items of a container; of a large one only at those that may hold more."""
         items = value.values() if kind.mapping else value
         if len(value) > _MANY:
-            self._weigh(value, place, estimate(value), on_code)
+            if on_code:
+                self._weigh(value, place, pickled_bytes(value), on_code)
             if is_bulk(items):
                 return
             room = MOST_OBJECTS - len(self._seen)

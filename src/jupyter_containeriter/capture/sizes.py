@@ -1,18 +1,23 @@
-"""How large things in memory are, found out quickly: from their own word, or from their first items."""
+"""How large things are where they go: tables and arrays by their own word, containers as they are pickled."""
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterable
-from itertools import chain, islice
+from itertools import chain
 from types import BuiltinFunctionType
 from typing import Any
 
 #: Types of values that hold nothing further.
 ATOMS = frozenset({int, float, bool, complex, type(None), type(...), type(NotImplemented), BuiltinFunctionType, slice})
 
+#: Size from which a thing that hangs on code is noted, in bytes.
+NOTED_BYTES = 100_000
+
 _BULK = ATOMS | {str, bytes}
 _ROWS = frozenset({list, tuple, set, frozenset})
+_CONTAINERS = (dict, *_ROWS)
 _SAMPLE = 20
 
 
@@ -39,14 +44,42 @@ def array_bytes(array: Any) -> int:
         return 0
 
 
-def estimate(value: Any, depth: int = 3) -> int:
-    """Estimate the size of a container from its first items."""
-    size = max(sys.getsizeof(value), array_bytes(value) if hasattr(type(value), "nbytes") else 0)
-    if depth and isinstance(value, (dict, list, tuple, set, frozenset)):
-        for items in (value.keys(), value.values()) if isinstance(value, dict) else (value,):
-            sample = list(islice(items, _SAMPLE))
-            size += sum(estimate(item, depth - 1) for item in sample) * len(items) // max(len(sample), 1)
-    return size
+def pickled_bytes(container: dict[Any, Any] | Iterable[Any]) -> int:
+    """Return what the items of a container take in a pickle; objects and large arrays are weighed by themselves.
+
+    What is in memory says little: a text takes 50 bytes there more than in a pickle, a number 20.
+    """
+    counter = _Counter()
+    plain = dict(container) if isinstance(container, dict) else list(container)
+    _PlainPickler(counter).dump(plain)
+    return counter.size
+
+
+class _Counter:
+    """A file that only counts."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, content: bytes | memoryview) -> int:
+        self.size += memoryview(content).nbytes
+        return len(content)
+
+
+class _PlainPickler(pickle.Pickler):
+    """Pickles numbers, texts and containers, and for anything else a mark: so it never fails. Arrays are counted."""
+
+    def __init__(self, counter: _Counter) -> None:
+        super().__init__(counter, protocol=5)
+        self._counter = counter
+
+    def persistent_id(self, obj: Any) -> int | None:
+        kind = type(obj)
+        if kind in _BULK or kind is bytearray or isinstance(obj, _CONTAINERS):
+            return None
+        if hasattr(kind, "nbytes") and (size := array_bytes(obj)) < NOTED_BYTES:
+            self._counter.size += size
+        return 0
 
 
 def is_bulk(items: Iterable[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,18 +103,33 @@ def test_a_table_on_code_is_refused_with_its_place(
         np.zeros(20 * MEGABYTE // 8),
         b"x" * 20 * MEGABYTE,
         "x" * 20 * MEGABYTE,
-        [float(n) for n in range(MEGABYTE)],
-        [[float(n)] for n in range(MEGABYTE // 4)],
-        {f"word {n}": n for n in range(MEGABYTE // 4)},
+        [float(n) for n in range(2 * MEGABYTE)],
+        [[float(n)] for n in range(MEGABYTE)],
+        {f"word {n}": n for n in range(MEGABYTE)},
         pd.Series(np.zeros(20 * MEGABYTE // 8)),
+        [np.zeros(1000) for n in range(2000)],
     ],
-    ids=["array", "bytes", "text", "list", "rows", "dict", "series"],
+    ids=["array", "bytes", "text", "list", "rows", "dict", "series", "arrays"],
 )
 def test_every_kind_of_data_on_code_is_seen(cell: Cell, desk: Callable[..., Desk], value: Any) -> None:
     """Arrays, bytes, texts and long containers count as much as tables do."""
     namespace = cell("def model(rows): return held")
     namespace["held"] = value
     assert "model.<global held>" in desk().refused(namespace["model"]).message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{str(n): n for n in range(300_000)}, [{"word": n} for n in range(300_000)], ["red", "green"] * 500_000],
+    ids=["dict", "records", "categories"],
+)
+def test_a_container_counts_as_it_is_pickled(cell: Cell, desk: Callable[..., Desk], value: Any) -> None:
+    """What Python takes for it in memory does not get into an image."""
+    namespace = cell("def model(rows): return held")
+    namespace["held"] = value
+    (data,) = [data for data in reach([("model", namespace["model"])]).data if data.on_code]
+    assert data.size_bytes == pytest.approx(len(pickle.dumps(value, protocol=5)), rel=0.01)
+    assert desk().passed(namespace["model"])
 
 
 def test_a_transformer_deep_in_a_pipeline_is_seen(desk: Callable[..., Desk]) -> None:
