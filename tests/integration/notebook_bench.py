@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,6 +321,8 @@ class Lab:
                 # The sandbox's engine keeps plain processes, too.
                 if (container.engine == "docker") == (engine.name == "docker"):
                     engine.stop(container.id)
+        # Unpacked images: gigabytes over a whole run.
+        shutil.rmtree(self.data / "sandbox", ignore_errors=True)
 
 
 @dataclass
