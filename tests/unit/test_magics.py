@@ -124,7 +124,9 @@ def test_predict_leaves_names_alone(shell: InteractiveShell, heard: list[Any]) -
     assert heard[0].predict == "transform"
 
 
-@pytest.mark.parametrize(("text", "words"), [("'1 + 1'", "is a int"), ("a.b", "not defined"), ("'f('", "raised")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("'1 + 1'", "is a int"), ("a.b", "not defined"), ("'f('", "no Python expression")]
+)
 def test_predict_refuses_what_cannot_be_called(shell: InteractiveShell, text: str, words: str) -> None:
     """An expression that gives no function is refused with what it gives."""
     with pytest.raises(UsageError, match=words):

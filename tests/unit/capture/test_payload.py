@@ -224,3 +224,66 @@ def test_a_function_of_a_script_does_not_tell_where_the_script_is() -> None:
     payload = pickle_object(names["predict"], "predict", Parts())
     assert b"wanda" not in payload.data
     assert pickle.loads(payload.data)([1, 2]) == 2
+
+
+_CACHES = """
+import functools
+
+@functools.lru_cache(maxsize=7, typed=True)
+def fib(n):
+    "Numbers."
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+class Model:
+    @functools.cached_property
+    def k(self): return 2
+
+    @functools.cache
+    def times(self, n): return self.k * n
+
+    def predict(self, rows): return [fib(row) + self.times(row) for row in rows]
+
+model = Model()
+"""
+
+
+def test_functions_with_a_cache_travel(cell: Cell) -> None:
+    """A cached function of the notebook, recursive or a method, keeps parameters and attributes; the cache is new."""
+    namespace = cell(_CACHES)
+    namespace["model"].predict([20])
+    payload = pickled(namespace["model"])
+    assert pickle.loads(payload.data).predict([10]) == [75]
+    assert not {module for module in payload.modules if module.startswith("jupyter_containeriter")}
+    fib = pickle.loads(pickled(namespace["fib"]).data)
+    assert fib(10) == 55
+    assert (fib.cache_parameters(), fib.__name__, fib.__doc__) == ({"maxsize": 7, "typed": True}, "fib", "Numbers.")
+    assert fib.cache_info().misses == 11
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "remedy"),
+    [
+        ("pool = ThreadPoolExecutor()\ndef model(x): return pool", "model.<global pool>", "Create pool inside"),
+        (
+            "class M:\n    def __init__(self): self.pool = ThreadPoolExecutor()\nmodel = M()",
+            "model.pool",
+            "__getstate__",
+        ),
+        ("class M:\n    lock = Lock()\nmodel = M()", "model.<class M>.lock", "None"),
+        ("model = ThreadPoolExecutor()", "model", "in place of model._"),
+        ("@singledispatch\ndef f(x): return x\ndef model(x): return f(x)", "model.<global f>", "into a module"),
+    ],
+    ids=["global", "attribute", "class", "itself", "dispatch"],
+)
+def test_what_is_in_the_way_is_what_the_person_holds(cell: Cell, source: str, path: str, remedy: str) -> None:
+    """Not the lock deep inside a library's object is named, but the object, and how it is left out."""
+    imports = (
+        "from concurrent.futures import ThreadPoolExecutor",
+        "from functools import singledispatch",
+        "from threading import Lock",
+    )
+    namespace = cell("\n".join([*imports, source]))
+    with pytest.raises(CaptureError) as caught:
+        pickled(namespace["model"])
+    assert caught.value.message.startswith(f"{path} cannot leave the kernel")
+    assert remedy in caught.value.remedy
