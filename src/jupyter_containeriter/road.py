@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.bases import BaseChoice
+from jupyter_containeriter.bytesize import parse_size
 from jupyter_containeriter.capture.guards import Rules
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture, read_sample
 from jupyter_containeriter.client import InferenceClient, example_body
@@ -32,7 +33,6 @@ from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
-from jupyter_containeriter.settings import parse_size
 from jupyter_containeriter.starter import Patience, explain_end, explain_failure, wait_until_ready
 from jupyter_containeriter.types import (
     CONTAINER_ROOT,

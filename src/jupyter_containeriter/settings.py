@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import Any, Literal
 from traitlets import Enum, Float, Integer, TraitType, Unicode, default
 from traitlets.config import SingletonConfigurable
 
+from jupyter_containeriter.bytesize import parse_size
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import Limits
 
 #: The base that is made of the kernel's own interpreter.
 KERNEL_BASE = "kernel"
-
-_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class ContainerIter(SingletonConfigurable):
     base = Unicode(
         help="What images are built on: kernel (this interpreter; Linux only), or an image with Python in a registry."
     ).tag(config=True)
-    memory = Unicode("2g", help="Memory limit of a container: a number with k, m, g or t.").tag(config=True)
+    memory = Unicode("2g", help="Memory limit of a container: a number with k, m, g (or ki, mi, gi).").tag(config=True)
     cpus = Float(None, allow_none=True, help="CPU limit of a container in cores; none by default.").tag(config=True)
     pids = Integer(256, help="Limit of processes and threads in a container.").tag(config=True)
     data_limit = Unicode(
@@ -154,21 +152,6 @@ def default_base(system: str) -> str:
     if system == "linux":
         return KERNEL_BASE
     return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-
-
-def parse_size(text: str) -> int:
-    """Read a size such as ``512m`` or ``1.5g`` (powers of 1024) and return bytes.
-
-    Raises
-    ------
-    UsageError
-        Not a positive number with an optional unit.
-    """
-    match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
-    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
-    if size <= 0:
-        raise UsageError(f"{text!r} is no size.", "Give a number with a unit, for example 512m or 2g.")
-    return size
 
 
 def parse_budget(text: str) -> int | None:

@@ -43,11 +43,11 @@ def test_a_table_in_a_closure(desk: Desk) -> None:
     )
     refusal = desk.refuse("%containerize closed --sample rows")
     assert refusal.kind == "CaptureError"
-    assert "closed.<closure held> (DataFrame, 52.4 MB)" in refusal.message
+    assert "closed.<closure held> (DataFrame, 52 MB)" in refusal.message
     assert "--allow-data" in refusal.remedy
     assert desk.lab.statuses("closed") == ["failed"]
     allowed = desk.notebook.ok("%containerize closed --sample rows --allow-data")
-    assert "Data goes into the image: closed.&lt;closure held&gt; (DataFrame, 52.4 MB)" in allowed.html
+    assert "Data goes into the image: closed.&lt;closure held&gt; (DataFrame, 52 MB)" in allowed.html
     assert desk.lab.statuses("closed") == ["failed", "verified"]
 
 
@@ -57,7 +57,7 @@ def test_a_small_table_is_told(desk: Desk) -> None:
     cell = desk.notebook.ok("%containerize counted --sample rows")
     assert "counted.&lt;global table&gt; (DataFrame, 1.0 MB)" in cell.html
     desk.notebook.ok("%config ContainerIter.data_limit = '100k'")
-    assert "0.1 MB that may" in desk.notebook.run("%containerize counted --sample rows").refusal().message
+    assert "100 kB that may" in desk.notebook.run("%containerize counted --sample rows").refusal().message
 
 
 def test_a_model_that_keeps_its_training_frame(desk: Desk) -> None:
@@ -70,7 +70,7 @@ def test_a_model_that_keeps_its_training_frame(desk: Desk) -> None:
         "import jupyter_containeriter as citer"
     )
     refusal = desk.refuse("citer.containerize(result, name='result', sample=rows)")
-    assert "result.model['data'] (DataFrame, 52.4 MB)" in refusal.message
+    assert "result.model['data'] (DataFrame, 52 MB)" in refusal.message
     desk.notebook.ok("citer.containerize(result, name='result', sample=rows, allow_data=True)")
     desk.notebook.ok("result.model.clear()")
     cell = desk.notebook.ok("%containerize result --sample rows")

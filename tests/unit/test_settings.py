@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
+from jupyter_containeriter.bytesize import parse_size, size_text
 from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.settings import ContainerIter, default_base, parse_budget, parse_size
+from jupyter_containeriter.settings import ContainerIter, default_base, parse_budget
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_environment_variables_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     settings = ContainerIter()
     limits = settings.limits()
     assert (settings.engine, settings.cache_path) == ("sandbox", tmp_path)
-    assert (limits.memory_bytes, limits.cpus, limits.pids) == (512 * 1024**2, 1.5, 64)
+    assert (limits.memory_bytes, limits.cpus, limits.pids) == (512 * 1000**2, 1.5, 64)
 
 
 def test_configuration_wins_over_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +72,13 @@ def test_the_history_lives_in_jupyters_data_directory(monkeypatch: pytest.Monkey
     [
         ("1", 1),
         ("10b", 10),
-        ("1k", 1024),
-        ("512m", 512 * 1024**2),
-        ("1.5G", 3 * 512 * 1024**2),
-        (" 2 gb ", 2 * 1024**3),
-        ("1t", 1024**4),
+        ("1k", 1000),
+        ("512m", 512 * 1000**2),
+        ("1.5G", 1_500_000_000),
+        (" 2 gb ", 2 * 1000**3),
+        ("1t", 1000**4),
+        ("512mi", 512 * 1024**2),
+        ("2 GiB", 2 * 1024**3),
     ],
 )
 def test_sizes_are_read(text: str, size: int) -> None:
@@ -100,7 +103,7 @@ def test_cpu_limits_are_positive_numbers(cpus: float) -> None:
 def test_a_call_wins_over_settings() -> None:
     """Limits of the call replace those of the settings."""
     limits = ContainerIter(memory="1g", cpus=4.0).limits("2k", 0.5)
-    assert (limits.memory_bytes, limits.cpus) == (2048, 0.5)
+    assert (limits.memory_bytes, limits.cpus) == (2000, 0.5)
 
 
 def test_the_table_says_what_gave_each_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +139,7 @@ def test_the_table_shows_where_things_are_kept() -> None:
     assert (table["cache_dir"].value, table["cache_dir"].source) == (str(settings.cache_path), "default")
 
 
-@pytest.mark.parametrize(("text", "size"), [("5g", 5 * 1024**3), ("0", None), ("", None), (" 0 ", None)])
+@pytest.mark.parametrize(("text", "size"), [("5g", 5 * 1000**3), ("0", None), ("", None), (" 0 ", None)])
 def test_a_budget_may_be_none(text: str, size: int | None) -> None:
     """A disk budget is a size; 0 means that there is none."""
     assert ContainerIter(disk_budget=text).budget_bytes == size
@@ -146,3 +149,9 @@ def test_a_budget_that_is_no_size_is_refused() -> None:
     """A budget that cannot be read is a wrong call."""
     with pytest.raises(UsageError, match="much"):
         parse_budget("much")
+
+
+@pytest.mark.parametrize(("setting", "text"), [("10m", "10 MB"), ("20g", "20.0 GB"), ("100k", "100 kB")])
+def test_sizes_are_told_as_they_are_set(setting: str, text: str) -> None:
+    """A message about a limit says the number that the setting has."""
+    assert size_text(parse_size(setting)) == text

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.capture import leaks
 from jupyter_containeriter.capture.leaks import Leak
 from jupyter_containeriter.capture.reach import MOST_OBJECTS, Data, Reach, reach
@@ -40,7 +41,7 @@ class Rules:
         Values that must not occur in anything captured, by how they are called.
     """
 
-    data_limit_bytes: int = 10 * 1024**2
+    data_limit_bytes: int = 10 * 1000**2
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,7 +111,7 @@ class Guard:
     def _judge_data(self, found: list[Data]) -> None:
         if not found:
             return
-        places = _listed(f"{data.place} ({data.kind}, {_size(data.size_bytes)})" for data in found)
+        places = _listed(f"{data.place} ({data.kind}, {size_text(data.size_bytes)})" for data in found)
         if self._allow_data or sum(data.size_bytes for data in found) <= self._rules.data_limit_bytes:
             self.notes.append(f"Data goes into the image: {places}.")
             return
@@ -118,7 +119,7 @@ class Guard:
         if any(data.on_code for data in found):
             cure = "pass it as an argument, or compute what is needed of it before"
         raise CaptureError(
-            f"More data would go into the image than the {_size(self._rules.data_limit_bytes)} that may: {places}.",
+            f"More data would go into the image than the {size_text(self._rules.data_limit_bytes)} that may: {places}.",
             f"If it is not meant to, {cure}; if it is, --allow-data (allow_data=True) captures it.",
         )
 
@@ -182,7 +183,3 @@ def _listed(places: Iterable[str]) -> str:
     known = list(places)
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
     return "; ".join(known[:_NAMED]) + more
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.types import Iteration, LoadReport
 
 if TYPE_CHECKING:
@@ -20,14 +21,7 @@ _PARITY = {
 
 def size(count: int | None) -> str:
     """Return a size in decimal units: ``289 MB``."""
-    if count is None:
-        return "unknown"
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
+    return "unknown" if count is None else size_text(count)
 
 
 def seconds(value: float | None) -> str:

@@ -92,7 +92,7 @@ def test_a_table_on_code_is_refused_with_its_place(
         f"import numpy, pandas\nbig = pandas.DataFrame({{'x': numpy.zeros(50 * {MEGABYTE} // 8)}})\n{source}"
     )
     error = desk().refused(namespace["model"])
-    assert f"{place} (DataFrame, 52.4 MB)" in error.message
+    assert f"{place} (DataFrame, 52 MB)" in error.message
     assert "--allow-data" in error.remedy
     assert "argument" in error.remedy
 
@@ -158,7 +158,7 @@ def test_allowed_data_is_told(cell: Cell, desk: Callable[..., Desk]) -> None:
     namespace = cell("def model(rows): return len(held)")
     namespace["held"] = _frame(50)
     (note,) = desk(allow_data=True).passed(namespace["model"])
-    assert "model.<global held> (DataFrame, 52.4 MB)" in note
+    assert "model.<global held> (DataFrame, 52 MB)" in note
 
 
 class _Holder:
@@ -177,7 +177,7 @@ class _Discreet(_Holder):
 def test_a_table_in_an_attribute_is_refused(desk: Callable[..., Desk]) -> None:
     """A model that keeps its training frame is refused; its arrays, however large, are the model."""
     error = desk().refused(_Holder(_frame(50)))
-    assert "model.inner['data'] (DataFrame, 52.4 MB)" in error.message
+    assert "model.inner['data'] (DataFrame, 52 MB)" in error.message
     assert "weights" not in error.message
     assert "remove it" in error.remedy
 
