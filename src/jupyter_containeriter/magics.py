@@ -194,7 +194,7 @@ class ContainerIterMagics(Magics):
         namespace = dict(self.shell.user_ns)
         read = partial(evaluate, namespace=namespace)
         request = CaptureRequest(
-            name=name_from(arguments.model) if arguments.name is None else arguments.name,
+            name=name_from(arguments.model) if arguments.name is None else _expanded(self.shell, arguments.name),
             model=read("MODEL", arguments.model),
             label=arguments.model,
             namespace=namespace,
@@ -280,6 +280,12 @@ class ContainerIterMagics(Magics):
             return arguments.run(arguments)
         print(verbs.listing())  # noqa: T201
         return None
+
+
+def _expanded(shell: InteractiveShell, name: str) -> str:
+    """Put IPython's variables into the one word of the line that holds no Python, as in ``%deploy {name}``."""
+    expand: Callable[[str], str] = shell.var_expand
+    return expand(name)
 
 
 def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> RunOptions:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from traitlets import Enum, Float, Integer, TraitType, Unicode, default
 from traitlets.config import SingletonConfigurable
 
-from jupyter_containeriter.bytesize import parse_size
+from jupyter_containeriter.bytesize import parse_memory, parse_size
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import Limits
 
@@ -140,7 +140,7 @@ class ContainerIter(SingletonConfigurable):
         wanted = self.cpus if cpus is None else cpus
         if wanted is not None and not 0 < wanted < math.inf:
             raise UsageError(f"--cpus {wanted:g} is no limit.", "Give cores, for example --cpus 2 or --cpus 0.5.")
-        return Limits(parse_size(memory or self.memory), wanted, self.pids)
+        return Limits(parse_memory(memory or self.memory), wanted, self.pids)
 
 
 def _variable(name: str) -> str:

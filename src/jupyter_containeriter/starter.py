@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from jupyter_containeriter.bytesize import size_text
+from jupyter_containeriter.bytesize import memory_text
 from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import EngineError, NotFoundError, StartError
@@ -59,7 +59,7 @@ def explain_end(engine: Engine, container: Container, patience: Patience) -> Sta
         return None
     if now.oom_killed:
         return StartError(
-            f"{_label(container)} was killed: it used more than {size_text(patience.memory_bytes)} of memory.",
+            f"{_label(container)} was killed: it used more than {memory_text(patience.memory_bytes)} of memory.",
             "Give it more: --memory 4g.",
         )
     return StartError(f"{_label(container)} ended with exit code {now.exit_code}.{_last_words(engine, container)}")

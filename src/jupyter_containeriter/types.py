@@ -181,7 +181,7 @@ class LoadReport:
 class Limits:
     """What a container may use at most. Enforced by cgroups on Docker; see ``docs/engines.md`` for the sandbox."""
 
-    memory_bytes: int = 2 * 1000**3
+    memory_bytes: int = 2 * 1024**3
     cpus: float | None = None
     pids: int = 256
 

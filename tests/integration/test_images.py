@@ -81,7 +81,7 @@ def test_container_has_no_rights(inspected: dict[str, Any]) -> None:
 def test_container_has_limits(inspected: dict[str, Any]) -> None:
     """The container has a limit of memory, swap included, and of processes."""
     host = inspected["HostConfig"]
-    assert host["Memory"] == host["MemorySwap"] == 2 * 1000**3
+    assert host["Memory"] == host["MemorySwap"] == 2 * 1024**3
     assert host["PidsLimit"] == 256
 
 

@@ -87,7 +87,7 @@ def test_too_little_memory_is_named(desk: Desk) -> None:
     """A container that needs more memory than its limit is a StartError that names the limit and --memory."""
     refusal = desk.refuse(f"%containerize hungry --name {desk.name} --sample rows --memory 128m")
     assert refusal.kind == "StartError"
-    assert "more than 128 MB" in refusal.message
+    assert "more than 128 MiB" in refusal.message
     assert "--memory" in refusal.remedy
     assert desk.last_row()["status"] == "failed"
 

@@ -101,6 +101,13 @@ def test_the_line_is_taken_as_it_is(shell: InteractiveShell, heard: list[Any], c
     assert (request.sample, options.note, options.params) == (["it is {T}", "b"], "costs $price", {"p": {"T": 3}})
 
 
+def test_the_name_of_a_model_may_come_from_a_variable(shell: InteractiveShell, heard: list[Any]) -> None:
+    """Models can be containerized in a loop, each under its own name."""
+    shell.user_ns.update(depth=3)
+    shell.run_cell("%containerize max --name forest-{depth} --sample [[1]]").raise_error()
+    assert heard[0].name == "forest-3"
+
+
 def test_a_name_may_come_from_a_variable(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of names hold no Python: there IPython's variables go in, as anywhere."""
     heard: list[str] = []

@@ -29,7 +29,7 @@ def test_environment_variables_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     settings = ContainerIter()
     limits = settings.limits()
     assert (settings.engine, settings.cache_path) == ("sandbox", tmp_path)
-    assert (limits.memory_bytes, limits.cpus, limits.pids) == (512 * 1000**2, 1.5, 64)
+    assert (limits.memory_bytes, limits.cpus, limits.pids) == (512 * 1024**2, 1.5, 64)
 
 
 def test_configuration_wins_over_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_cpu_limits_are_positive_numbers(cpus: float) -> None:
 def test_a_call_wins_over_settings() -> None:
     """Limits of the call replace those of the settings."""
     limits = ContainerIter(memory="1g", cpus=4.0).limits("2k", 0.5)
-    assert (limits.memory_bytes, limits.cpus) == (2000, 0.5)
+    assert (limits.memory_bytes, limits.cpus) == (2048, 0.5)
 
 
 def test_the_table_says_what_gave_each_setting(monkeypatch: pytest.MonkeyPatch) -> None:

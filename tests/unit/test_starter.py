@@ -19,7 +19,7 @@ from jupyter_containeriter.starter import Patience, explain_end, wait_until_read
 from jupyter_containeriter.testing import FakeEngine, tiny_image
 from jupyter_containeriter.types import Container, RunSpec
 
-_PATIENCE = Patience(20.0, 64 * 1000**2)
+_PATIENCE = Patience(20.0, 64 * 1024**2)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_ends_are_explained(engine: FakeEngine, container: Container) -> None:
     engine.exit(container.id, 137, oom_killed=True)
     killed = explain_end(engine, container, _PATIENCE)
     assert killed is not None
-    assert "more than 64 MB" in killed.message
+    assert "more than 64 MiB" in killed.message
     assert "--memory" in killed.remedy
     engine.stop(container.id)
     gone = explain_end(engine, container, _PATIENCE)

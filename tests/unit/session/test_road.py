@@ -132,7 +132,7 @@ def test_limits_and_identity_reach_the_engine(lab: Lab) -> None:
     assert deployment.container is not None
     spec = lab.engine.spec(deployment.container.id)
     assert (spec.name, spec.version, spec.gpus) == ("churn", 1, "all")
-    assert (spec.limits.memory_bytes, spec.limits.cpus) == (64 * 1000**2, 0.5)
+    assert (spec.limits.memory_bytes, spec.limits.cpus) == (64 * 1024**2, 0.5)
     assert deployment.token
     assert not any(deployment.token in value for value in spec.environment.values())
 

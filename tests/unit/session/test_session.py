@@ -318,7 +318,7 @@ def test_a_rollback_runs_as_the_live_version_ran(lab: Lab, port: int) -> None:
     live = lab.containerize(4, port=port, token=False, memory="123m")
     back = lab.session.rollback("churn")
     assert (back.version, back.url, back.token) == (1, live.url, "")
-    assert lab.engine.spec(back.container.id).limits.memory_bytes == 123 * 1000**2
+    assert lab.engine.spec(back.container.id).limits.memory_bytes == 123 * 1024**2
 
 
 def test_handles_work_without_the_layer_cache(own_lab: Lab) -> None:
@@ -369,5 +369,5 @@ def test_a_kernel_reconciles_once(lab: Lab) -> None:
 def test_settings_give_the_limits(lab: Lab) -> None:
     """What a call leaves open the settings say."""
     lab.settings.memory = "128m"
-    assert lab.session.limits(RunOptions()).memory_bytes == 128 * 1000**2
-    assert lab.session.limits(RunOptions(memory="1m")).memory_bytes == 1000**2
+    assert lab.session.limits(RunOptions()).memory_bytes == 128 * 1024**2
+    assert lab.session.limits(RunOptions(memory="1m")).memory_bytes == 1024**2
