@@ -204,7 +204,7 @@ def _insist(label: str, expected: Any, actual: Any, *, deterministic: bool) -> N
         rows = "\n".join(f"  {line}" for line in comparison.differences)
         raise ParityError(
             f"The notebook itself predicts something else than --expect:\n{rows}",
-            f"Correct --expect (a value of the same type as {label} gives), or the model.",
+            f"Correct --expect (of the type that {label} gives), or the model. What ran before keeps running.",
         )
 
 
