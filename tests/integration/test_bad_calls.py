@@ -125,7 +125,7 @@ MODELS = {
     "open file": ("with_file", "CaptureError", "with_file.parts['deep'][1]", "None"),
     "lock": ("with_lock", "CaptureError", "with_lock.parts['deep'][1]", "None"),
     "generator": ("with_generator", "CaptureError", "with_generator.parts['deep'][1]", "None"),
-    "object that refuses": ("unwilling", "CaptureError", "I stay here", "None"),
+    "object that refuses": ("unwilling", "CaptureError", "I stay here", "can be pickled"),
     "sample whose prediction raises": ("unfitted --sample rows", "CaptureError", "ValueError: fit me first", "fit"),
     "predictions that cannot cross HTTP": ("complex_ --sample rows", "CaptureError", "cannot cross HTTP", "--predict"),
     "sample that is no table": ("echo --sample odd", "CaptureError", "cannot cross HTTP", "DataFrame"),
