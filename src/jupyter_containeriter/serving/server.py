@@ -16,6 +16,9 @@ from .worker import Worker
 
 EXIT_LOAD_FAILED = 3
 
+#: By the name of a key, that of the environment variable which holds its token's digest.
+_TOKENS = {"client": "TOKEN", "manager": "MANAGEMENT_TOKEN"}
+
 
 def serve(root: Path, started: float) -> None:
     """Serve the model of a snapshot until the process is told to end.
@@ -37,26 +40,28 @@ def serve(root: Path, started: float) -> None:
     # What the model prints belongs in the container's log when it happens.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    token_sha256 = _token_sha256()
+    keys = {name: _digest(f"CONTAINERITER_{variable}_SHA256") for name, variable in _TOKENS.items()}
     # All interfaces of the container's own network; the engine publishes on 127.0.0.1.
     host = os.environ.get("CONTAINERITER_HOST", "0.0.0.0")  # noqa: S104
     listener = _listen(host, os.environ.get("CONTAINERITER_PORT", "8080"))
     worker = Worker()
     loading = worker.submit(_load, root)
+    from .guard import Keys
+    from .service import Service
     from .web import run
 
-    version = os.environ.get("CONTAINERITER_VERSION", "1")
-    run(listener, worker, loading, {"version": version, "token_sha256": token_sha256}, started)
+    number = os.environ.get("CONTAINERITER_VERSION", "1")
+    run(listener, Service(Keys(**keys)), number, (worker, loading), started)
 
 
 def _end(signum: int, frame: Any) -> NoReturn:
     os._exit(128 + signum)
 
 
-def _token_sha256() -> str:
-    digest = os.environ.get("CONTAINERITER_TOKEN_SHA256", "").lower()
+def _digest(variable: str) -> str:
+    digest = os.environ.get(variable, "").lower()
     if digest and (len(digest) != 64 or not set(digest) <= set("0123456789abcdef")):
-        sys.exit("containeriter: CONTAINERITER_TOKEN_SHA256 must be 64 hexadecimal digits")
+        sys.exit(f"containeriter: {variable} must be 64 hexadecimal digits")
     return digest
 
 

@@ -13,8 +13,10 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import Server
 
-from .app import Service, create_app
+from .app import create_app
 from .model import LoadedModel
+from .service import Service
+from .versions import Version
 from .worker import Worker
 
 #: Running requests get this long to finish once the process is told to end.
@@ -22,7 +24,7 @@ _SHUTDOWN_SECONDS = 2
 
 
 def run(
-    listener: socket.socket, worker: Worker, loading: Future[LoadedModel], options: dict[str, Any], started: float
+    listener: socket.socket, service: Service, number: str, loading: tuple[Worker, Future[LoadedModel]], started: float
 ) -> None:
     """Serve on an open socket while the model loads, until the process is told to end.
 
@@ -30,24 +32,28 @@ def run(
     ----------
     listener
         A listening socket.
-    worker, loading
-        The thread that loads the model, and its promise to do so.
-    options
-        Of :class:`Service`.
+    service
+        What to serve, still without a version.
+    number
+        The version that is being loaded.
+    loading
+        The thread that loads it, and its promise to do so.
     started
         When the process started, by :func:`time.perf_counter`.
     """
-    service = Service(worker, **options)
 
     async def announce() -> None:
-        service.model = await asyncio.wrap_future(loading)
+        worker, promise = loading
+        model = await asyncio.wrap_future(promise)
+        service.versions.add(Version(number, model, worker, time.perf_counter() - started))
+        service.versions.switch(number)
         # What is loaded stays: the collector need not look through it at every pass.
         gc.enable()
         gc.freeze()
         host, port = listener.getsockname()[:2]
         milliseconds = round(1000 * (time.perf_counter() - started))
         print(  # noqa: T201 - the container's log is stderr
-            f"containeriter: {service.model.name} is ready in {milliseconds} ms on {host}:{port}", file=sys.stderr
+            f"containeriter: {model.name} is ready in {milliseconds} ms on {host}:{port}", file=sys.stderr
         )
 
     config = Config(

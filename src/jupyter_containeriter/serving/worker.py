@@ -18,7 +18,7 @@ class Worker:
     """A thread and its queue. It is a daemon: a prediction that never ends does not keep the server from ending."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None] = SimpleQueue()
         previous = threading.stack_size(_STACK_BYTES)
         threading.Thread(target=self._run, name="model", daemon=True).start()
         threading.stack_size(previous)
@@ -29,13 +29,23 @@ class Worker:
         self._jobs.put((future, function, arguments))
         return future
 
+    def close(self) -> None:
+        """End the thread when it has done what is queued."""
+        self._jobs.put(None)
+
     def _run(self) -> None:
-        while True:
-            self._call(*self._jobs.get())
+        while self._work():
+            pass
+
+    def _work(self) -> bool:
+        # A function of its own, so that no request's data is held while the thread waits for the next one.
+        job = self._jobs.get()
+        if job is not None:
+            self._call(*job)
+        return job is not None
 
     @staticmethod
     def _call(future: Future[Any], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        # A function of its own, so that no request's data is held while the thread waits for the next one.
         if not future.set_running_or_notify_cancel():
             return
         try:

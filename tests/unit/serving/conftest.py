@@ -23,8 +23,11 @@ import uvicorn
 
 from jupyter_containeriter import serving
 from jupyter_containeriter.serving import wire
-from jupyter_containeriter.serving.app import Service, create_app
+from jupyter_containeriter.serving.app import create_app
 from jupyter_containeriter.serving.model import LoadedModel
+from jupyter_containeriter.serving.service import Service
+from jupyter_containeriter.serving.versions import Version
+from jupyter_containeriter.serving.worker import Worker
 from jupyter_containeriter.standard_library import FLAGS
 
 #: What the server itself needs, below ``site-packages``; a model's own packages are added by the test.
@@ -100,12 +103,20 @@ def loaded(function: Callable[[Any], Any], sample: Any = _UNSET, expected: Any =
     return LoadedModel("churn", "containeriter_cloudpickle", inputs, outputs, None, function)
 
 
+def serving_of(model: LoadedModel, **options: Any) -> Service:
+    """Return a service whose first version is this model."""
+    service = Service(**options)
+    service.versions.add(Version("1", model, Worker()))
+    service.versions.switch("1")
+    return service
+
+
 @pytest.fixture
 def serve() -> Callable[..., Client]:
     """Return a function that serves a Python function in this process."""
 
     def start(function: Callable[[Any], Any], *signature: Any, **options: Any) -> Client:
-        return Client(Service(model=loaded(function, *signature), **options))
+        return Client(serving_of(loaded(function, *signature), **options))
 
     return start
 

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from jupyter_containeriter.serving import wire
-from jupyter_containeriter.serving.app import Service
+from jupyter_containeriter.serving.guard import Keys
+from jupyter_containeriter.serving.service import Service
 
-from .conftest import Client, loaded
+from .conftest import Client, loaded, serving_of
 
 Serve = Callable[..., Client]
 
@@ -232,7 +233,7 @@ def test_token_guards_all_but_health() -> None:
     """With a token every route but health and ping asks for it, by header only."""
     token = "s3cret-ä"
     digest = hashlib.sha256(token.encode()).hexdigest()
-    client = Client(Service(model=loaded(add, ROWS), token_sha256=digest.upper()))
+    client = Client(serving_of(loaded(add, ROWS), keys=Keys(digest.upper())))
     for path in ("/v2/health/live", "/v2/health/ready", "/ping"):
         assert client("GET", path).status == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}, {"Authorization": ""}):

@@ -1,0 +1,74 @@
+"""Who may ask what: strangers for health, clients for predictions, the manager for everything."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .responses import error_response
+
+#: Where the guard notes, in the scope of a request, that the manager asks.
+MANAGER = "containeriter.manager"
+
+_MANAGEMENT = ("/containeriter/", "/v2/repository/models/")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Digests of the tokens that open routes.
+
+    Attributes
+    ----------
+    client
+        SHA-256 of the deployment's bearer token in hexadecimal digits, or "" if none is asked for.
+    manager
+        SHA-256 of the token that may replace the model, or "" if nobody may.
+    """
+
+    client: str = ""
+    manager: str = ""
+
+
+class Guard:
+    """Asks for the bearer token on every route but those that tell of health."""
+
+    def __init__(self, application: ASGIApp, keys: Keys) -> None:
+        self._application = application
+        self._client = keys.client.lower()
+        self._manager = keys.manager.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer 401 or 403."""
+        if scope["type"] == "http":
+            digest = _bearer_digest(scope["headers"])
+            manages = scope[MANAGER] = _same(digest, self._manager)
+            path = scope["path"]
+            if path.startswith(_MANAGEMENT) and not manages:
+                await error_response(403, "this route is for whoever deployed the model")(scope, receive, send)
+                return
+            if self._client and not (manages or _is_open(path) or _same(digest, self._client)):
+                headers = {"WWW-Authenticate": 'Bearer realm="containeriter"'}
+                message = "this deployment asks for its bearer token"
+                await error_response(401, message, headers)(scope, receive, send)
+                return
+        await self._application(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path == "/ping" or path.startswith("/v2/health/")
+
+
+def _same(digest: str, expected: str) -> bool:
+    return bool(expected) and hmac.compare_digest(digest, expected)
+
+
+def _bearer_digest(headers: list[tuple[bytes, bytes]]) -> str:
+    """Return the digest of the bearer token that a request brings, "" without one."""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return hashlib.sha256(token.strip()).hexdigest() if scheme.lower() == b"bearer" else ""
+    return ""

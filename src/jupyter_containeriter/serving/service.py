@@ -1,0 +1,101 @@
+"""What the routes serve: the versions in memory, and how a request reaches one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .guard import MANAGER, Keys
+from .model import LoadedModel, ModelError
+from .versions import Version, Versions
+from .wire import WireError
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+Job = Callable[[LoadedModel], bytes]
+
+
+@dataclass(slots=True)
+class Service:
+    """What the routes serve.
+
+    Attributes
+    ----------
+    keys
+        Which tokens open it.
+    max_body_bytes
+        Requests to predict that are larger are refused.
+    versions
+        Empty until the first one is loaded.
+    withdrawn
+        Whether the model was unloaded by the repository's route, until it is loaded again.
+    """
+
+    keys: Keys = field(default_factory=Keys)
+    max_body_bytes: int = MAX_BODY_BYTES
+    versions: Versions = field(default_factory=Versions)
+    withdrawn: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it predicts."""
+        return self.versions.live is not None and not self.withdrawn
+
+    def live(self) -> Version:
+        """Return the live version, or answer 503 where there is none."""
+        live = self.versions.live
+        if live is None:
+            raise HTTPException(503, "the model is still loading", {"Retry-After": "1"})
+        if self.withdrawn:
+            raise HTTPException(503, f"the model {live.model.name!r} is unloaded")
+        return live
+
+    def named(self, request: Request) -> Version:
+        """Return the version a path names, or answer 404."""
+        live = self.live()
+        name, number = request.path_params["name"], request.path_params.get("version")
+        if name != live.model.name:
+            raise HTTPException(404, f"there is no model {name!r} here, only {live.model.name!r}")
+        if number is None:
+            return live
+        version = self.versions.get(number)
+        if version is None or (version.candidate and not request.scope.get(MANAGER)):
+            known = ", ".join(repr(one) for one in self.numbers())
+            raise HTTPException(404, f"there is no version {number!r} of {name!r} here, only {known}")
+        return version
+
+    def numbers(self) -> list[str]:
+        """Return the numbers of the versions that clients may ask."""
+        return [version.number for version in self.versions if not version.candidate]
+
+    async def work(self, version: Version, job: Job) -> Response:
+        """Do a job in a version's thread and answer with what it wrote."""
+        try:
+            body = await asyncio.wrap_future(version.worker.submit(job, version.model))
+        except WireError as error:
+            raise HTTPException(400, str(error)) from None
+        except ModelError as error:
+            traceback.print_exception(error.__cause__, file=sys.stderr)
+            raise HTTPException(500, str(error)) from None
+        except (MemoryError, RecursionError) as error:
+            raise HTTPException(500, f"{type(error).__name__}: {error}") from error
+        return Response(body, media_type="application/json")
+
+    async def body(self, request: Request) -> bytes:
+        """Read a request's body, or answer 413 as soon as it is too large."""
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                limit = f"the request's body is larger than {self.max_body_bytes} bytes; send fewer rows at a time"
+                # The connection ends: reading on would take as long as the whole body.
+                raise HTTPException(413, limit, {"Connection": "close"})
+            chunks.append(chunk)
+        return b"".join(chunks)

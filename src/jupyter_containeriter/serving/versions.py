@@ -1,0 +1,103 @@
+"""The versions of the model in memory: one is live, the ones before it are kept, the next one may be a candidate.
+
+Each has a thread of its own, so that a candidate loads and predicts beside the live one, and what a version was asked
+is answered by that version. Only the event loop's thread may call these.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .model import LoadedModel
+from .worker import Worker
+
+#: How many versions before the live one stay in memory.
+KEPT = 2
+
+
+@dataclass(slots=True, eq=False)
+class Version:
+    """One version in memory.
+
+    Attributes
+    ----------
+    number
+        As in paths: ``"3"``.
+    model
+        Loaded and warm.
+    worker
+        The thread that predicts with it.
+    load_seconds
+        How long it took to load.
+    size_bytes
+        Of its files, which is about what it takes in memory.
+    candidate
+        Not yet known to anybody but the manager.
+    """
+
+    number: str
+    model: LoadedModel
+    worker: Worker
+    load_seconds: float = 0.0
+    size_bytes: int = 0
+    candidate: bool = False
+    loaded_at: float = field(default_factory=time.time)
+
+
+class Versions:
+    """What is in memory, oldest first; the newest that is no candidate need not be the live one."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Version] = {}
+        self._live: Version | None = None
+
+    @property
+    def live(self) -> Version | None:
+        """The version that unversioned paths mean; None until one is loaded."""
+        return self._live
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self._held.values())
+
+    def get(self, number: str) -> Version | None:
+        """Return a version, None where it is not held."""
+        return self._held.get(number)
+
+    def add(self, version: Version) -> None:
+        """Hold one more version."""
+        self._held[version.number] = version
+
+    def switch(self, number: str) -> list[Version]:
+        """Make a held version the live one, at once, and let go of those beyond :data:`KEPT`.
+
+        Returns
+        -------
+        list of Version
+            Those that were let go, which still answer what they were asked.
+
+        Raises
+        ------
+        KeyError
+            It is not held.
+        """
+        version = self._held.pop(number)
+        version.candidate = False
+        # The order is that of use: what was live last goes last.
+        if self._live is not None and self._live is not version:
+            self._held[self._live.number] = self._held.pop(self._live.number)
+        self._held[number] = self._live = version
+        surplus = [other.number for other in self if not other.candidate][: -(KEPT + 1)]
+        return [self.drop(other) for other in surplus]
+
+    def drop(self, number: str) -> Version:
+        """Let go of a version that is not live."""
+        version = self._held.pop(number)
+        version.worker.close()
+        return version
+
+    def drop_candidates(self) -> None:
+        """Let go of versions that were loaded and never promoted: whoever did so has gone."""
+        for version in [version for version in self if version.candidate]:
+            self.drop(version.number)
