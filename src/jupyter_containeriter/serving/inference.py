@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,11 +38,43 @@ def write_json(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def infer(model: LoadedModel, version: str, body: bytes) -> bytes:
-    """Answer an inference request of the Open Inference Protocol.
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """A request to predict, decoded.
 
-    Where the outputs are not as the signature says, or there is none, the response's parameter ``schema`` describes
-    them as JSON text. A request may do the same for its inputs if the model has no signature.
+    Attributes
+    ----------
+    data
+        What the model takes.
+    wanted
+        Names of the outputs asked for, in their order; empty for all of them.
+    id
+        To be given back; None where the request has none.
+    """
+
+    data: Any
+    wanted: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a response is made of.
+
+    Attributes
+    ----------
+    chunks
+        Its body, in parts that are sent one after the other.
+    headers
+        Those that tell what the body is.
+    """
+
+    chunks: Sequence[bytes | memoryview]
+    headers: Mapping[str, str]
+
+
+def infer(model: LoadedModel, version: str, body: bytes) -> Reply:
+    """Answer an inference request of the Open Inference Protocol: decode, predict, encode.
 
     Raises
     ------
@@ -49,6 +83,15 @@ def infer(model: LoadedModel, version: str, body: bytes) -> bytes:
     ModelError
         If the model fails on a well-formed input, or its output cannot be sent.
     """
+    request = decode_request(model, body)
+    return encode_response(model, version, request, model.predict(request.data))
+
+
+def decode_request(model: LoadedModel, body: bytes) -> InferenceRequest:
+    """Read a request's body.
+
+    If the model has no signature, the request's parameter ``schema`` may describe its inputs as JSON text.
+    """
     request = parse_json(body)
     if not isinstance(request, dict):
         raise WireError(f"expected a JSON object, got {type_name(request)}")
@@ -56,22 +99,31 @@ def infer(model: LoadedModel, version: str, body: bytes) -> bytes:
         raise WireError(f"id: expected a string, got {type_name(request['id'])}")
     if "inputs" not in request:
         raise WireError("inputs: missing")
-    wanted = list(by_name(request.get("outputs") or [], "outputs"))
+    wanted = tuple(by_name(request.get("outputs") or [], "outputs"))
     data = read_value(model, request["inputs"], request.get("parameters"))
-    tensors, schema = write_value(model, model.predict(data))
+    return InferenceRequest(data, wanted, request.get("id"))
+
+
+def encode_response(model: LoadedModel, version: str, request: InferenceRequest, result: Any) -> Reply:
+    """Write what the model gave for a request.
+
+    Where the outputs are not as the signature says, or there is none, the response's parameter ``schema`` describes
+    them as JSON text.
+    """
+    tensors, schema = write_value(model, result)
     response: dict[str, Any] = {
         "model_name": model.name,
         "model_version": version,
-        "outputs": _requested(tensors, wanted),
+        "outputs": _requested(tensors, request.wanted),
     }
-    if "id" in request:
-        response["id"] = request["id"]
+    if request.id is not None:
+        response["id"] = request.id
     if schema != model.outputs:
         response["parameters"] = {"schema": json.dumps(schema)}
-    return write_json(response)
+    return Reply([write_json(response)], {"Content-Type": "application/json"})
 
 
-def _requested(tensors: list[dict[str, Any]], wanted: list[str]) -> list[dict[str, Any]]:
+def _requested(tensors: list[dict[str, Any]], wanted: tuple[str, ...]) -> list[dict[str, Any]]:
     if not wanted:
         return tensors
     named = {tensor["name"]: tensor for tensor in tensors}

@@ -28,4 +28,4 @@ async def invocations(service: Service, request: Request) -> Response:
 
         return score(model, content_type, body)
 
-    return await service.work(version, job)
+    return Response(await service.work(version, job), media_type="application/json")

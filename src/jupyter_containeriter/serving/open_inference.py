@@ -46,4 +46,5 @@ async def predict(service: Service, request: Request) -> Response:
     """Predict."""
     version = service.named(request)
     body = await service.body(request)
-    return await service.work(version, lambda model: infer(model, version.number, body))
+    reply = await service.work(version, lambda model: infer(model, version.number, body))
+    return Response(b"".join(reply.chunks), headers=reply.headers)

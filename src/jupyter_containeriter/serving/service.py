@@ -7,10 +7,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
 from .guard import MANAGER, Keys
 from .model import LoadedModel, ModelError
@@ -19,7 +19,7 @@ from .wire import WireError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
-Job = Callable[[LoadedModel], bytes]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -75,10 +75,10 @@ class Service:
         """Return the numbers of the versions that clients may ask."""
         return [version.number for version in self.versions if not version.candidate]
 
-    async def work(self, version: Version, job: Job) -> Response:
-        """Do a job in a version's thread and answer with what it wrote."""
+    async def work(self, version: Version, job: Callable[[LoadedModel], T]) -> T:
+        """Do a job in a version's thread and return its result; its errors are answered."""
         try:
-            body = await asyncio.wrap_future(version.worker.submit(job, version.model))
+            return await asyncio.wrap_future(version.worker.submit(job, version.model))
         except WireError as error:
             raise HTTPException(400, str(error)) from None
         except ModelError as error:
@@ -86,7 +86,6 @@ class Service:
             raise HTTPException(500, str(error)) from None
         except (MemoryError, RecursionError) as error:
             raise HTTPException(500, f"{type(error).__name__}: {error}") from error
-        return Response(body, media_type="application/json")
 
     async def body(self, request: Request) -> bytes:
         """Read a request's body, or answer 413 as soon as it is too large."""
