@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from . import invocations, management, open_inference
 from .guard import Guard
+from .metrics import Measured, metrics
 from .responses import error_response
 from .service import Service
 
@@ -30,6 +31,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v2/health/live", open_inference.live),
     ("GET", "/v2/health/ready", open_inference.ready),
     ("GET", "/ping", invocations.ping),
+    ("GET", "/metrics", metrics),
     ("GET", "/v2", open_inference.server_metadata),
     ("GET", _MODEL, open_inference.model_metadata),
     ("GET", _VERSION, open_inference.model_metadata),
@@ -61,7 +63,7 @@ def create_app(service: Service) -> ASGIApp:
     application = Starlette(routes=[route(*one) for one in ROUTES], exception_handlers=handlers)
     # A slash too many is a path that does not exist, as for any client of JSON; no redirect.
     application.router.redirect_slashes = False
-    return Guard(application, service.keys)
+    return Measured(Guard(application, service.keys), service.metrics)
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:

@@ -88,10 +88,9 @@ async def drop(service: Service, request: Request) -> Response:
 
 
 def _described(service: Service, version: Version) -> dict[str, Any]:
-    state = "candidate" if version.candidate else "live" if version is service.versions.live else "kept"
     return {
         "version": version.number,
-        "state": state,
+        "state": service.versions.state(version),
         "load_seconds": version.load_seconds,
         "size_bytes": version.size_bytes,
     }

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from .guard import MANAGER, Keys
+from .metrics import Metrics
 from .model import LoadedModel, ModelError
 from .versions import Version, Versions
 from .wire import WireError
@@ -36,12 +37,15 @@ class Service:
         Empty until the first one is loaded.
     withdrawn
         Whether the model was unloaded by the repository's route, until it is loaded again.
+    metrics
+        What was counted.
     """
 
     keys: Keys = field(default_factory=Keys)
     max_body_bytes: int = MAX_BODY_BYTES
     versions: Versions = field(default_factory=Versions)
     withdrawn: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def ready(self) -> bool:

@@ -61,6 +61,10 @@ class Versions:
     def __iter__(self) -> Iterator[Version]:
         return iter(self._held.values())
 
+    def state(self, version: Version) -> str:
+        """Say what a version is here: ``candidate``, ``live`` or ``kept``."""
+        return "candidate" if version.candidate else "live" if version is self._live else "kept"
+
     def get(self, number: str) -> Version | None:
         """Return a version, None where it is not held."""
         return self._held.get(number)
