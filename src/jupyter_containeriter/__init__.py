@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from jupyter_containeriter._version import __version__
+from jupyter_containeriter.serving._version import __version__
 
 _VERBS = (
     "config",

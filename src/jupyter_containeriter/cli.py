@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from jupyter_containeriter._version import __version__
 from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.verbs import VERBS, Verb
 
 

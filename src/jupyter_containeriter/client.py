@@ -81,7 +81,7 @@ class InferenceClient:
         if response.status == 200:
             return self._outputs(answer)
         message = f"{self._name} answered {response.status}: {answer.get('error', '')}"
-        if response.status in {400, 422}:
+        if response.status == 400:
             raise UsageError(message, "Give data like the sample.")
         raise EngineError(message, "See logs() of the deployment for the traceback.")
 

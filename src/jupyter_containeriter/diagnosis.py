@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jupyter_containeriter._version import __version__
 from jupyter_containeriter.bubblewrap import namespaces_work
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import select_engine
@@ -18,6 +17,7 @@ from jupyter_containeriter.errors import ContainerIterError
 from jupyter_containeriter.garbage import Usage
 from jupyter_containeriter.history import History
 from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.show import words
 from jupyter_containeriter.types import Finding

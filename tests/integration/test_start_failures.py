@@ -126,7 +126,7 @@ def test_model_that_raises_in_the_container_names_its_error(desk: Desk) -> None:
     """A model that raises in the container only is refused with its own exception and traceback."""
     refusal = desk.refuse(f"%containerize failing --name {desk.name} --sample rows")
     assert refusal.kind == "EngineError"
-    assert "answered 500: KeyError: 'a table of the notebook'" in refusal.message
+    assert "answered 422: KeyError: 'a table of the notebook'" in refusal.message
     assert "  | Traceback" in refusal.message
     assert desk.last_row()["status"] == "failed"
 

@@ -124,7 +124,7 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     ("status", "body", "kind", "words"),
     [
         (400, b'{"error": "column a is missing"}', UsageError, "answered 400: column a is missing"),
-        (422, b'{"error": "shape"}', UsageError, "shape"),
+        (422, b'{"error": "ValueError: shape"}', EngineError, "answered 422: ValueError: shape"),
         (401, b'{"error": "token"}', EngineError, "answered 401: token"),
         (500, b'{"error": "ValueError: no"}', EngineError, "ValueError: no"),
         (502, b"<html>bad gateway", EngineError, "bad gateway"),

@@ -13,12 +13,12 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from jupyter_containeriter._version import __version__
 from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.code import Needs
 from jupyter_containeriter.capture.inventory import Inventory, current_inventory
 from jupyter_containeriter.capture.proof import serving_distribution
 from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.types import Distribution
 
 #: What the server itself is made of; anything else in the image is there for the model.

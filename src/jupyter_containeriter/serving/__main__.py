@@ -17,7 +17,7 @@ from pathlib import Path
 #: The package's name here, whatever directory it was started from.
 PACKAGE = "containeriter_serving"
 
-_USAGE = "usage: __main__.py [--root DIRECTORY] [--prove OUTPUT.json]"
+_USAGE = "usage: __main__.py [serve] [--root DIRECTORY] [--prove OUTPUT.json]"
 
 
 def main(arguments: list[str]) -> None:
@@ -45,6 +45,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _parse(arguments: list[str]) -> dict[str, str]:
+    # SageMaker runs every image with this word.
+    if arguments[:1] == ["serve"]:
+        arguments = arguments[1:]
     # argparse takes longer to import than all of this takes to run.
     names, values = arguments[::2], arguments[1::2]
     if len(names) != len(values) or not set(names) <= {"--root", "--prove"}:

@@ -32,6 +32,8 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v2/health/ready", open_inference.ready),
     ("GET", "/ping", invocations.ping),
     ("GET", "/metrics", metrics),
+    ("GET", "/health", invocations.ping),
+    ("GET", "/version", invocations.version),
     ("GET", "/v2", open_inference.server_metadata),
     ("GET", _MODEL, open_inference.model_metadata),
     ("GET", _VERSION, open_inference.model_metadata),

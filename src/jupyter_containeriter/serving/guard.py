@@ -58,7 +58,7 @@ class Guard:
 
 
 def _is_open(path: str) -> bool:
-    return path == "/ping" or path.startswith("/v2/health/")
+    return path in ("/ping", "/health") or path.startswith("/v2/health/")
 
 
 def _same(digest: str, expected: str) -> bool:

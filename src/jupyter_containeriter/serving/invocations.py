@@ -9,23 +9,62 @@ from starlette.responses import Response
 from .model import LoadedModel
 from .service import Service
 
+_JSON, _CSV = "application/json", "text/csv"
+
+#: ASCII is UTF-8, too.
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+#: By the parameters that a content type may have: the values that are understood.
+_PARAMETERS = {
+    _JSON: {"charset": _CHARSETS},
+    _CSV: {"charset": _CHARSETS, "header": frozenset({"present", "absent"})},
+}
+
 
 async def ping(service: Service, request: Request) -> Response:
     """Tell whether it predicts."""
     return Response(status_code=200 if service.ready else 503)
 
 
+async def version(service: Service, request: Request) -> Response:
+    """Tell the version of the server, as MLflow's tells its own."""
+    from ._version import __version__
+
+    return Response(__version__, media_type="text/plain")
+
+
 async def invocations(service: Service, request: Request) -> Response:
     """Predict."""
-    version = service.live()
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if content_type not in ("application/json", "text/csv"):
-        raise HTTPException(415, f"expected application/json or text/csv, got {content_type}")
+    live = service.live()
+    kind, parameters = _content_type(request.headers.get("content-type", _JSON))
+    _insist_on_json_accepted(request.headers.getlist("accept"))
     body = await service.body(request)
+    header = parameters.get("header", "present") == "present" if kind == _CSV else None
 
     def job(model: LoadedModel) -> bytes:
         from .scoring import score
 
-        return score(model, content_type, body)
+        return score(model, body, csv_header=header)
 
-    return Response(await service.work(version, job), media_type="application/json")
+    return Response(await service.work(live, job), media_type=_JSON)
+
+
+def _content_type(header: str) -> tuple[str, dict[str, str]]:
+    """Return the content type and its parameters, or answer 415."""
+    kind, *pairs = (part.strip().lower() for part in header.split(";"))
+    understood = _PARAMETERS.get(kind)
+    if understood is None:
+        raise HTTPException(415, f"expected {_JSON} or {_CSV}, got {kind}")
+    parameters = {name.strip(): value.strip().strip('"') for name, _, value in (p.partition("=") for p in pairs if p)}
+    for name, value in parameters.items():
+        if value not in understood.get(name, ()):
+            known = "; ".join(f"{parameter}={' or '.join(sorted(understood[parameter]))}" for parameter in understood)
+            raise HTTPException(415, f"{kind} with {name}={value} is not understood, only with {known}")
+    return kind, parameters
+
+
+def _insist_on_json_accepted(headers: list[str]) -> None:
+    """Answer 406 to who says to take something else than JSON."""
+    ranges = [one.partition(";")[0].strip().lower() for header in headers for one in header.split(",")]
+    if any(ranges) and not {_JSON, "application/*", "*/*"} & set(ranges):
+        raise HTTPException(406, f"predictions are {_JSON}, which Accept: {', '.join(ranges)} leaves out")

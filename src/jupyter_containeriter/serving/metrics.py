@@ -27,7 +27,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 #: Kinds of routes that are told by a whole path; the others by how they begin.
-_KINDS = {"/invocations": "invocations", "/metrics": "metrics", "/ping": "health"}
+_KINDS = {"/invocations": "invocations", "/metrics": "metrics", "/ping": "health", "/health": "health"}
 _BEGINNINGS = (
     ("/v2/health", "health"),
     ("/v2/repository", "management"),

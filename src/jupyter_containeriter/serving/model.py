@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,10 @@ class LoadError(Exception):
 
 class ModelError(Exception):
     """The model failed on an input, or gave what cannot be sent. The cause is the model's own exception."""
+
+
+class RefusedError(ModelError):
+    """The model raised an ordinary exception: this input, well-formed as it is, is none that it predicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,22 @@ class LoadedModel:
     sample: list[dict[str, Any]] | None
     function: Callable[[Any], Any]
 
-    def predict(self, data: Any) -> Any:
+    @property
+    def takes_params(self) -> bool:
+        """Whether what predicts has a parameter ``params``, as MLflow's Python models may."""
+        try:
+            return "params" in inspect.signature(self.function).parameters
+        except (TypeError, ValueError):  # Some are of compiled code.
+            return False
+
+    def predict(self, data: Any, **options: Any) -> Any:
         """Predict, turning whatever the model raises into :class:`ModelError`."""
         try:
-            return self.function(data)
+            return self.function(data, **options)
+        except MemoryError as error:  # of this server, whatever the input
+            raise ModelError(f"{type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise RefusedError(f"{type(error).__name__}: {error}") from error
         except BaseException as error:  # a model that calls sys.exit must not end the server
             raise ModelError(f"{type(error).__name__}: {error}") from error
 
@@ -142,7 +160,8 @@ def _predict_function(root: Path, predict: dict[str, Any], model: Any, parts: Pa
         return model  # type: ignore[no-any-return]
     if kind == "function":
         function = _unpickle(root, predict, parts)
-        return lambda data: function(model, data)
+        # Unlike a function of our own, it tells the parameters that are left.
+        return partial(function, model)
     if kind in CALLS:
         return CALLS[kind](model)
     raise LoadError(f"cannot predict by {kind!r}: build the image again with one version of jupyter_containeriter")

@@ -1,53 +1,41 @@
 """MLflow's scoring forms, as at ``/invocations``, to and from tensors.
 
 A request holds exactly one of ``inputs`` (a list, or a dict of columns), ``instances`` (a list of rows),
-``dataframe_split`` and ``dataframe_records``, or is a CSV with a header. Whatever the form, the model gets the type its
-signature asks for: rows become an array or a DataFrame, by position where they have no names.
+``dataframe_split`` and ``dataframe_records``, or is a CSV. Whatever the form, the model gets the type its signature
+asks for: rows become an array or a DataFrame, by position where they have no names.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from . import wire
 from .inference import parse_json, write_json, write_value
 from .model import LoadedModel
-from .tensors import (
-    FLOATS,
-    INTEGERS,
-    Tensor,
-    WireError,
-    flatten,
-    make_tensor,
-    nest,
-    type_name,
-)
+from .tables import Table, read_csv, read_table
+from .tensors import FLOATS, Tensor, WireError, flatten, make_tensor, nest, type_name
 from .texts import object_data, to_json, without_tags
 
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 
 _Schema = dict[str, Any]
 
-#: The types a column's name may have.
-_NAMES = (str, int, float, bool)
+_INDEX = "__index__"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows, and the names of their columns if the form gives any."""
-
-    columns: Sequence[Any] | None
-    rows: list[Any]
-
-
-def score(model: LoadedModel, content_type: str, body: bytes) -> bytes:
+def score(model: LoadedModel, body: bytes, *, csv_header: bool | None = None) -> bytes:
     """Answer a scoring request.
+
+    Parameters
+    ----------
+    model
+        What predicts.
+    body
+        JSON, or a CSV.
+    csv_header
+        Whether the first row of a CSV names the columns; None where the body is JSON.
 
     Raises
     ------
@@ -56,66 +44,37 @@ def score(model: LoadedModel, content_type: str, body: bytes) -> bytes:
     ModelError
         If the model fails on a well-formed input, or its output cannot be sent.
     """
-    if content_type == "text/csv":
-        data = read_form("csv", read_csv(body, model.inputs), model.inputs)
+    options: dict[str, Any] = {}
+    if csv_header is not None:
+        data = read_form("csv", read_csv(body, model.inputs, header=csv_header), model.inputs)
     else:
-        request = parse_json(body)
-        if not isinstance(request, dict):
-            raise WireError(f"expected a JSON object with one of {', '.join(FORMS)}, got {type_name(request)}")
-        given = [form for form in FORMS if form in request]
-        if len(given) != 1:
-            raise WireError(f"expected exactly one of {', '.join(FORMS)}, got {', '.join(given) or 'none'}")
-        data = read_form(given[0], request[given[0]], model.inputs)
-    tensors, schema = write_value(model, model.predict(data))
-    return write_json({"predictions": plain(tensors, schema)})
+        data, options = _read_request(model, parse_json(body))
+    return write_json({"predictions": predictions(*write_value(model, model.predict(data, **options)))})
 
 
 # --- request -------------------------------------------------------------------------------------------------------
 
 
-def read_csv(body: bytes, schema: _Schema | None) -> Table:
-    """Parse a CSV with a header; cells become what the schema says, and without one numbers where they look it."""
-    try:
-        rows = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise WireError(f"csv: {error}") from None
-    rows = [row for row in rows if row]
-    if not rows:
-        raise WireError("csv: expected a header")
-    header, *rows = rows
-    for position, row in enumerate(rows):
-        if len(row) != len(header):
-            raise WireError(f"csv: expected {len(header)} cells in row {position + 1}, got {len(row)}")
-    datatypes = _csv_datatypes(header, schema)
-    return Table(header, [[_cell(text, kind) for text, kind in zip(row, datatypes, strict=True)] for row in rows])
-
-
-def _csv_datatypes(header: list[str], schema: _Schema | None) -> list[str]:
-    if schema is None:
-        return [""] * len(header)
-    if schema["kind"] == "dataframe":
-        known = {str(column["label"]): column["datatype"] for column in schema["columns"]}
-        return [known.get(name, "BYTES") for name in header]
-    return [schema.get("datatype", "")] * len(header)
-
-
-def _cell(text: str, datatype: str) -> Any:
-    if datatype == "BYTES":
-        return text or None
-    if datatype == "BOOL":
-        return {"true": True, "false": False}.get(text.lower(), text or None)
-    kinds: tuple[type, ...] = (int,) if datatype in INTEGERS else (float,) if datatype in FLOATS else (int, float)
-    for kind in kinds:
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text or None
+def _read_request(model: LoadedModel, request: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the model's input, and what else it is called with."""
+    if not isinstance(request, dict):
+        raise WireError(f"expected a JSON object with one of {', '.join(FORMS)}, got {type_name(request)}")
+    given = [form for form in FORMS if form in request]
+    if len(given) != 1:
+        raise WireError(f"expected exactly one of {', '.join(FORMS)}, got {', '.join(given) or 'none'}")
+    params = request.get("params") or {}
+    if not isinstance(params, dict):
+        raise WireError(f"params: expected an object, got {type_name(params)}")
+    if params and not model.takes_params:
+        # MLflow would ignore them: the prediction would not be the one that was asked for.
+        raise WireError("params: this model takes none; what predicts has no parameter of that name")
+    data = read_form(given[0], request[given[0]], model.inputs)
+    return data, {"params": params} if params else {}
 
 
 def read_form(form: str, given: Any, schema: _Schema | None) -> Any:
     """Return the model's input from one of the forms."""
-    table = _read_table(form, given)
+    table = read_table(form, given)
     if schema is None:
         return _best_effort(form, given, table)
     if table is None:
@@ -123,50 +82,10 @@ def read_form(form: str, given: Any, schema: _Schema | None) -> Any:
     return wire.decode(_table_tensors(table, schema, form), schema)
 
 
-def _read_table(form: str, given: Any) -> Table | None:
-    """Return the rows of a form that is a table, or None for the forms that may be anything."""
-    if isinstance(given, Table):
-        return given
-    if form == "dataframe_split":
-        return _split_table(given)
-    if form == "dataframe_records" and not (isinstance(given, list) and all(isinstance(row, dict) for row in given)):
-        raise WireError("dataframe_records: expected a list of objects")
-    if isinstance(given, list) and given and all(isinstance(row, dict) for row in given):
-        return _record_table(form, given)
-    return Table([], []) if form == "dataframe_records" else None
-
-
-def _split_table(given: Any) -> Table:
-    if not isinstance(given, dict):
-        raise WireError(f"dataframe_split: expected an object with columns and data, got {type_name(given)}")
-    columns, rows = given.get("columns"), given.get("data")
-    if columns is not None and not (isinstance(columns, list) and all(type(name) in _NAMES for name in columns)):
-        raise WireError("dataframe_split.columns: expected a list of names")
-    if not isinstance(rows, list):
-        raise WireError(f"dataframe_split.data: expected a list of rows, got {type_name(rows)}")
-    for position, row in enumerate(rows):
-        if not isinstance(row, list) or (columns is not None and len(row) != len(columns)):
-            expected = "a list" if columns is None else f"a list of {len(columns)}"
-            raise WireError(f"dataframe_split.data[{position}]: expected {expected}, one item for each column")
-    return Table(columns, rows)
-
-
-def _record_table(form: str, records: list[dict[str, Any]]) -> Table:
-    columns = list(records[0])
-    for position, record in enumerate(records):
-        if record.keys() != records[0].keys():
-            different = min(record.keys() ^ records[0].keys())
-            raise WireError(f"{form}[{position}]: expected the keys of the first record; {different!r} is in one only")
-    return Table(columns, [[record[column] for column in columns] for record in records])
-
-
 def _table_tensors(table: Table, schema: _Schema, form: str) -> list[Tensor]:
     kind = schema["kind"]
     if kind == "dataframe":
-        if table.columns is None or not (table.columns or table.rows):
-            return _frame_tensors(_by_position(table.rows, schema, form), schema, form)
-        columns = [list(column) for column in zip(*table.rows, strict=True)] or [[] for _ in table.columns]
-        return _frame_tensors(dict(zip(table.columns, columns, strict=True)), schema, form)
+        return [*_frame_tensors(_columns(table, schema, form), schema, form), *_index_tensors(table, schema)]
     if kind == "series" and all(len(row) == 1 for row in table.rows):
         return _raw_tensors([row[0] for row in table.rows], schema, form)
     if kind == "json" and table.columns is not None:
@@ -175,6 +94,36 @@ def _table_tensors(table: Table, schema: _Schema, form: str) -> list[Tensor]:
         columns = [list(column) for column in zip(*table.rows, strict=True)]
         return _raw_tensors(dict(zip(table.columns, columns, strict=True)), schema, form)
     return _raw_tensors(table.rows, schema, form)
+
+
+def _columns(table: Table, schema: _Schema, form: str) -> dict[Any, list[Any]]:
+    if table.columns is None or not (table.columns or table.rows):
+        return _by_position(table.rows, schema, form)
+    columns = [list(column) for column in zip(*table.rows, strict=True)] or [[] for _ in table.columns]
+    named = dict(zip(table.columns, columns, strict=True))
+    if len(named) < len(columns):
+        raise WireError(f"{form}: expected the columns to have names of their own, got {list(table.columns)}")
+    return named
+
+
+def _index_tensors(table: Table, schema: _Schema) -> list[Tensor]:
+    """Return the labels of rows, where a form gives any and they are not just the rows' numbers."""
+    labels = table.index
+    if labels is None or labels == list(range(len(table.rows))):
+        return []
+    described = schema["index"]
+    if described is None:
+        datatype = "INT64" if all(type(label) is int for label in labels) else "BYTES"
+        return [make_tensor(_INDEX, [len(labels)], datatype, labels)]
+    levels = described["levels"]
+    if not described["multi"]:
+        return [make_tensor(_INDEX, [len(labels)], levels[0]["datatype"], labels)]
+    if not all(isinstance(label, list) and len(label) == len(levels) for label in labels):
+        raise WireError(f"dataframe_split.index: expected lists of {len(levels)}, one item for each level")
+    return [
+        make_tensor(f"{_INDEX}.{place}", [len(labels)], level["datatype"], [label[place] for label in labels])
+        for place, level in enumerate(levels)
+    ]
 
 
 def _by_position(rows: Any, schema: _Schema, form: str) -> dict[Any, list[Any]]:
@@ -288,7 +237,7 @@ def _best_effort(form: str, given: Any, table: Table | None) -> Any:
 # --- response ------------------------------------------------------------------------------------------------------
 
 
-def plain(tensors: list[Tensor], schema: _Schema) -> Any:
+def predictions(tensors: list[Tensor], schema: _Schema) -> Any:
     """Return predictions as the JSON a person would write: nested lists, records for a DataFrame, null for NaN.
 
     A sparse matrix stays one: an object of the arrays it is made of, and its shape.

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from .guard import MANAGER, Keys
 from .metrics import Metrics
-from .model import LoadedModel, ModelError
+from .model import LoadedModel, ModelError, RefusedError
 from .versions import Version, Versions
 from .wire import WireError
 
@@ -87,7 +87,8 @@ class Service:
             raise HTTPException(400, str(error)) from None
         except ModelError as error:
             traceback.print_exception(error.__cause__, file=sys.stderr)
-            raise HTTPException(500, str(error)) from None
+            # Its sample it predicts, so what it raises is about the data; what it returns is its own affair.
+            raise HTTPException(422 if isinstance(error, RefusedError) else 500, str(error)) from None
         except (MemoryError, RecursionError) as error:
             raise HTTPException(500, f"{type(error).__name__}: {error}") from error
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from jupyter_containeriter.serving import wire
+from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.serving.guard import Keys
 from jupyter_containeriter.serving.service import Service
 
@@ -45,7 +46,13 @@ def test_health_is_told(client: Client) -> None:
     """Live and ready answer 200, and so does SageMaker's ping."""
     assert client("GET", "/v2/health/live").json == {"live": True}
     assert client("GET", "/v2/health/ready").json == {"ready": True}
-    assert client("GET", "/ping").status == 200
+    assert client("GET", "/ping").status == client("GET", "/health").status == 200
+
+
+def test_version_of_the_server_is_told_as_text(client: Client) -> None:
+    """Like MLflow's, the route tells the server's own version and nothing else."""
+    answer = client("GET", "/version")
+    assert (answer.status, answer.body.decode()) == (200, __version__)
 
 
 def test_live_but_not_ready_while_loading() -> None:
@@ -187,23 +194,30 @@ def test_unknown_routes_are_told_in_json(client: Client, method: str, path: str,
 
 
 def test_model_errors_are_told_without_traceback(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
-    """What the model raises is answered with 500, type and message; the traceback is in the log only."""
+    """What the model raises is answered with 422, type and message; the traceback is in the log only."""
 
     def fail(data: Any) -> Any:
         raise KeyError("age")
 
     answer = serve(fail, ROWS)("POST", "/v2/models/churn/infer", {"inputs": tensors(ROWS)})
-    assert (answer.status, answer.json) == (500, {"error": "KeyError: 'age'"})
+    assert (answer.status, answer.json) == (422, {"error": "KeyError: 'age'"})
     assert "Traceback" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "error", [SystemExit(1), KeyboardInterrupt(), MemoryError("too large"), RecursionError("deep")]
+    ("error", "status"),
+    [
+        (SystemExit(1), 500),
+        (KeyboardInterrupt(), 500),
+        (MemoryError("too large"), 500),
+        (RecursionError("deep"), 422),
+        (ValueError("unknown"), 422),
+    ],
 )
-def test_server_survives_what_the_model_raises(serve: Serve, error: BaseException) -> None:
-    """A model that exits, is interrupted or runs out of memory does not take the server with it."""
+def test_server_survives_what_the_model_raises(serve: Serve, error: BaseException, status: int) -> None:
+    """What ends programs is the server's fault, ordinary exceptions are about the data; it outlives them all."""
     client = serve(lambda data: (_ for _ in ()).throw(error) if data else 1, 1)
-    assert client("POST", "/v2/models/churn/infer", {"inputs": tensors(1)}).status == 500
+    assert client("POST", "/v2/models/churn/infer", {"inputs": tensors(1)}).status == status
     assert client("POST", "/v2/models/churn/infer", {"inputs": tensors(0)}).status == 200
 
 
@@ -234,7 +248,7 @@ def test_token_guards_all_but_health() -> None:
     token = "s3cret-ä"
     digest = hashlib.sha256(token.encode()).hexdigest()
     client = Client(serving_of(loaded(add, ROWS), keys=Keys(digest.upper())))
-    for path in ("/v2/health/live", "/v2/health/ready", "/ping"):
+    for path in ("/v2/health/live", "/v2/health/ready", "/ping", "/health"):
         assert client("GET", path).status == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}, {"Authorization": ""}):
         for path in ("/v2", "/v2/models/churn", "/nowhere", "/v2/health"):

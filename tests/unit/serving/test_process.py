@@ -139,6 +139,14 @@ def test_wrong_options_are_told(tmp_path: Path) -> None:
     assert "usage" in process.communicate(timeout=60)[1]
 
 
+def test_the_word_of_sagemaker_is_understood(tmp_path: Path) -> None:
+    """SageMaker runs images with the argument ``serve``, which changes nothing."""
+    process = run(write_root(tmp_path, double, sample=[1.5]), "serve", "--prove", str(tmp_path / "proof.json"))
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads((tmp_path / "proof.json").read_text())["outputs"]
+
+
 def test_proof_predicts_the_sample(tmp_path: Path) -> None:
     """The proof gives the sample's predictions, their schema and what was imported, whatever the model prints."""
     report = prove(write_root(tmp_path, double, sample=[1.5, math.inf]), tmp_path / "proof.json")

@@ -47,8 +47,11 @@ def seen(serve: Serve, sample: Any, body: Any, headers: dict[str, str] | None = 
         ({"instances": RECORDS}, None),
         (FRAME.to_csv(index=False).encode(), CSV),
         (FRAME[["visits", "member", "city", "age"]].to_csv(index=False).encode("utf-8-sig"), CSV),
+        ({"dataframe_split": {"index": [0, 1], **SPLIT}}, None),
+        ({"dataframe_split": SPLIT, "params": None, "signature_name": "ignored"}, None),
+        (FRAME.to_csv(index=False, header=False).encode(), {"Content-Type": "text/csv; header=absent"}),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_every_form_becomes_the_frame_the_model_takes(serve: Serve, body: Any, headers: Any) -> None:
     """Whatever the form, the order of columns or their naming, the model gets its DataFrame with its dtypes."""
@@ -64,8 +67,10 @@ def test_every_form_becomes_the_frame_the_model_takes(serve: Serve, body: Any, h
         ({"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}}, None),
         ({"dataframe_records": [{"a": 1, "b": 2}, {"b": 4, "a": 3}]}, None),
         (b"a,b\n1,2\n3,4\n", CSV),
+        (b"0,1\n1,2\n3,4\n", CSV),
+        (b"1,2\n3,4\n", {"Content-Type": 'TEXT/CSV; charset="UTF-8"; header=absent'}),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_every_form_becomes_the_array_the_model_takes(serve: Serve, body: Any, headers: Any) -> None:
     """Rows and columns become an array of the signature's dtype."""
@@ -151,8 +156,13 @@ def test_without_signature_the_form_decides(serve: Serve) -> None:
         ({"inputs": {"age": 5}}, ["'age'", "a list"]),
         ({"inputs": [[1]]}, ["inputs[0]", "a list of 4"]),
         ({"inputs": 5}, ["inputs", "int"]),
+        ({"dataframe_split": {**SPLIT, "index": [1]}}, ["dataframe_split.index", "list of 2"]),
+        ({"dataframe_split": {**SPLIT, "index": [1, "a"]}}, ["__index__", "a string"]),
+        ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, ["names of their own"]),
+        ({"dataframe_split": SPLIT, "params": 5}, ["params", "an object"]),
+        ({"dataframe_split": SPLIT, "params": {"top_k": 5}}, ["params", "takes none"]),
     ],
-    ids=range(16),
+    ids=range(21),
 )
 def test_malformed_forms_name_the_field(serve: Serve, body: Any, words: list[str]) -> None:
     """A malformed form is refused with 400 and the field."""
@@ -164,8 +174,15 @@ def test_malformed_forms_name_the_field(serve: Serve, body: Any, words: list[str
 
 @pytest.mark.parametrize(
     ("body", "word"),
-    [(b"", "header"), (b"age\n1,2\n", "row 1"), (b'age\n"1\n', "csv"), (b"\xff", "utf-8"), (b"age\nold\n", '"old"')],
-    ids=range(5),
+    [
+        (b"", "header"),
+        (b"age\n1,2\n", "row 1"),
+        (b'age\n"1\n', "csv"),
+        (b"\xff", "utf-8"),
+        (b"age\nold\n", '"old"'),
+        (b"1.5\n2.5\n", "header=absent"),
+    ],
+    ids=range(6),
 )
 def test_malformed_csv_is_told(serve: Serve, body: bytes, word: str) -> None:
     """A CSV without header, with odd rows, bad quotes, encoding or cells is refused with 400."""
@@ -192,6 +209,80 @@ def test_inputs_of_another_form_are_told(serve: Serve, sample: Any, given: Any, 
     answer = serve(len, sample)("POST", "/invocations", {"inputs": given})
     assert answer.status == 400
     assert word in answer.json["error"]
+
+
+def test_a_first_row_of_data_is_never_lost(serve: Serve) -> None:
+    """Numbers in place of a header are refused, where the model takes numbers: the row would be missing."""
+    answer = serve(len, ARRAY)("POST", "/invocations", b"1.0,2.0\n3.0,4.0\n", CSV)
+    assert answer.status == 400
+    assert "looks like a row of data" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [pd.Index([7, 8]), pd.Index(["a", "b"]), pd.Index([0.5, 1.5]), pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])],
+    ids=range(4),
+)
+def test_labels_of_rows_reach_the_model(serve: Serve, labels: Any) -> None:
+    """The index of a split form is the frame's, where the sample had one of its kind."""
+    frame = FRAME.set_axis(labels)
+    index = [list(label) if isinstance(label, tuple) else label for label in labels]
+    pd.testing.assert_frame_equal(seen(serve, frame, {"dataframe_split": {"index": index, **SPLIT}}), frame)
+
+
+def test_labels_of_rows_reach_a_model_whose_sample_had_none(serve: Serve) -> None:
+    """Integers and texts are understood without a description, as where a client sends a part of its frame."""
+    for labels in ([7, 8], ["a", "b"]):
+        got = seen(serve, FRAME, {"dataframe_split": {"index": labels, **SPLIT}})
+        assert got.index.tolist() == labels
+
+
+def test_params_reach_a_model_that_takes_them(serve: Serve) -> None:
+    """What predicts gets MLflow's params where it has a parameter of that name."""
+
+    def predict(data: Any, params: Any = None) -> Any:
+        return params
+
+    client = serve(predict, [1])
+    for params in ({"top_k": 3}, None):
+        assert client("POST", "/invocations", {"inputs": [1], "params": params}).json == {"predictions": params}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=utf-16",
+        "application/json; format=pandas-split",
+        "text/csv; charset=latin-1",
+        "text/csv; header=perhaps",
+        "application/json; header=absent",
+    ],
+    ids=range(5),
+)
+def test_parameters_of_content_types_are_not_guessed(serve: Serve, content_type: str) -> None:
+    """Another charset than UTF-8 and any parameter that is unknown are refused with 415, as by MLflow."""
+    answer = serve(len)("POST", "/invocations", b"{}", {"Content-Type": content_type})
+    assert answer.status == 415
+    assert "only with charset" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("text/html, application/json;q=0.9", 200),
+        ("*/*", 200),
+        ("application/*", 200),
+        ("", 200),
+        ("text/csv", 406),
+        ("application/jsonlines, text/csv", 406),
+    ],
+    ids=range(7),
+)
+def test_predictions_are_json_or_nothing(serve: Serve, accept: str, status: int) -> None:
+    """Who accepts no JSON is answered with 406 rather than with what they cannot read."""
+    headers = {"Content-Type": "application/json;", "Accept": accept}
+    assert serve(len, [1])("POST", "/invocations", {"inputs": [1]}, headers).status == status
 
 
 def test_other_content_types_are_refused(serve: Serve) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from jupyter_containeriter._version import __version__
 from jupyter_containeriter.errors import RegistryError, RegistryUnreachableError
 from jupyter_containeriter.image.registry.answers import discard
 from jupyter_containeriter.image.registry.connections import is_loopback, new_pool, origin_of, resolved
 from jupyter_containeriter.image.registry.failures import TRANSIENT, authority_of, explained
+from jupyter_containeriter.serving._version import __version__
 
 #: Waits before a request is sent again, in seconds.
 PAUSES = (0.5, 1.0, 2.0, 4.0)
