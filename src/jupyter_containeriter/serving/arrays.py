@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from .tensors import (
+    ByteStrings,
     Codec,
+    Packed,
     Tensor,
     WireError,
     elements,
     float_word,
     make_tensor,
     parameters_of,
+    plain_data,
     read_tensor,
 )
 from .texts import complex_text, object_data, object_values
@@ -74,26 +77,46 @@ def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:
     return data, {}
 
 
-def from_data(name: str, data: list[Any], column: Column, parameters: dict[str, Any]) -> Array:
-    """Return the one-dimensional array of checked data."""
+def packed_data(array: Array, where: str) -> tuple[Any, dict[str, Any]]:
+    """Return the data and parameters of a one-dimensional array; numbers stay an array, which ``wire.encode`` reads."""
+    return (array, {}) if array.dtype.kind in "biuf" else to_data(array, where)
+
+
+def from_data(name: str, data: Any, column: Column, parameters: dict[str, Any]) -> Array:
+    """Return the one-dimensional array of data whose envelope was checked."""
     dtype = np.dtype(column["dtype"])
+    if isinstance(data, Packed | ByteStrings):
+        if (array := _from_binary(data, dtype, parameters)) is not None:
+            return array
+        data = plain_data(name, data)
     if dtype.kind == "O":
         return np.fromiter(object_values(name, data, parameters), dtype=object, count=len(data))
     values = elements(name, column["datatype"], data, nulls=dtype.kind in "Mm")
     if dtype.kind == "S":
         values = _read_each(name, values, lambda text: b64decode(text, validate=True), "base64")
     if dtype.kind in "US":
-        array = np.array(values, dtype=dtype.kind)
-        # A later text may be longer than the sample's: it is kept, never cut.
-        return array.astype(dtype) if array.dtype.itemsize <= dtype.itemsize else array
+        return _fitting(np.array(values, dtype=dtype.kind), dtype)
     if dtype.kind == "c":
         return np.array(_read_each(name, values, complex, "complex numbers such as 1+2j"), dtype=dtype)
-    if dtype.kind == "m":
-        counts = np.array([_NAT if count is None else count for count in values], dtype=np.int64)
-        return counts.view(dtype.newbyteorder("=")).astype(dtype)
-    if dtype.kind == "M":
-        return _dates(name, values, dtype)
+    if dtype.kind in "Mm":
+        return _dates(name, values, dtype) if dtype.kind == "M" else _durations(values, dtype)
     return np.array(values, dtype=dtype)
+
+
+def _from_binary(data: Packed | ByteStrings, dtype: np.dtype[Any], parameters: dict[str, Any]) -> Array | None:
+    """Return the array of binary data; None where it is that of the texts that JSON would have."""
+    if isinstance(data, Packed) and dtype.kind in "biufm":
+        array: Array = data.array()
+        array = array.view(dtype.newbyteorder("<")) if dtype.kind == "m" else array
+        return array.astype(dtype, copy=False)
+    if isinstance(data, ByteStrings) and dtype.kind == "S" and "content_type" not in parameters:
+        return _fitting(np.array(list(data), dtype="S"), dtype)
+    return None
+
+
+def _fitting(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array of texts as the dtype says; a later text may be longer than the sample's: it is never cut."""
+    return array.astype(dtype) if array.dtype.itemsize <= dtype.itemsize else array
 
 
 def _read_each(name: str, texts: list[str], read: Callable[[str], Any], expected: str) -> list[Any]:
@@ -101,6 +124,11 @@ def _read_each(name: str, texts: list[str], read: Callable[[str], Any], expected
         return [read(text) for text in texts]
     except ValueError as error:
         raise WireError(f"{name}: expected {expected}: {error}") from None
+
+
+def _durations(counts: list[Any], dtype: np.dtype[Any]) -> Array:
+    filled = np.array([_NAT if count is None else count for count in counts], dtype=np.int64)
+    return filled.view(dtype.newbyteorder("=")).astype(dtype)
 
 
 def _dates(name: str, values: list[Any], dtype: np.dtype[Any]) -> Array:
@@ -125,16 +153,21 @@ def encode_array(value: Array, schema: dict[str, Any], *, cast: bool) -> Tensor:
         if not cast:
             raise WireError(f"{name}: expected dtype {schema['dtype']}, got {value.dtype}")
         value = _convert(value, np.dtype(schema["dtype"]), name)
-    data, parameters = to_data(value.ravel(), name)
+    data, parameters = packed_data(value.ravel(), name)
     return make_tensor(name, value.shape, schema["datatype"], data, parameters)
 
 
 def decode_array(tensor: Tensor, schema: dict[str, Any]) -> Array:
     """Return the array of a tensor."""
-    shape, data = read_tensor(tensor, schema["datatype"])
+    name = schema["name"]
+    shape, data = read_tensor(tensor, schema["datatype"], packed=True)
     if not _same_shape(shape, schema["shape"]):
-        raise WireError(f"{schema['name']}: expected shape {schema['shape']}, got {shape}")
-    return from_data(schema["name"], data, schema, parameters_of(tensor)).reshape(shape)
+        raise WireError(f"{name}: expected shape {schema['shape']}, got {shape}")
+    array = from_data(name, data, schema, parameters_of(tensor))
+    try:
+        return array.reshape(shape)
+    except (OverflowError, ValueError) as error:  # an empty array of a size that none can have
+        raise WireError(f"{name}: cannot have the shape {shape}: {error}") from None
 
 
 def same_dtype(actual: Column, wanted: Column) -> bool:

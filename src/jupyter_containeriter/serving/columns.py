@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .arrays import Column, describe_dtype, from_data, to_data
-from .tensors import JSON_CONTENT, WireError, elements, float_word
+from .arrays import Column, describe_dtype, from_data, packed_data, to_data
+from .tensors import JSON_CONTENT, WireError, elements, float_word, plain_data
 from .texts import from_json, object_data, object_values
 
 Data = tuple[list[Any], dict[str, Any]]
@@ -73,9 +73,17 @@ def encode_column(values: Any, where: str) -> Data:
     return _FAMILIES[_family(values.dtype, where)].encode(_series(values), where)
 
 
-def decode_column(name: str, data: list[Any], column: Column, parameters: dict[str, Any]) -> Any:
+def pack_column(values: Any, where: str) -> tuple[Any, dict[str, Any]]:
+    """Return what :func:`encode_column` does, but numbers of numpy's dtypes as an array."""
+    if isinstance(values.dtype, np.dtype):
+        return packed_data(values.to_numpy(), where)
+    return encode_column(values, where)
+
+
+def decode_column(name: str, data: Any, column: Column, parameters: dict[str, Any]) -> Any:
     """Return a Series of the described dtype with a default index."""
     if "family" in column:
+        data = data if type(data) is list else plain_data(name, data)
         return _FAMILIES[column["family"]].decode(name, data, column, parameters)
     array = from_data(name, data, column, parameters)
     # Without the dtype pandas would turn objects that are all strings into its string type.

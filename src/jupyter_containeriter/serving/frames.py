@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .arrays import Column
-from .columns import convert_column, describe_column, encode_column
+from .columns import convert_column, describe_column, pack_column
 from .indexes import (
     INDEX,
     decode_index,
@@ -78,7 +78,7 @@ def _encode_rows(series: Any, actual: Column, column: Column, *, cast: bool) -> 
         if not cast:
             raise WireError(f"{name}: expected dtype {column['dtype']}, got {series.dtype}")
         series = convert_column(series, column, name)
-    data, parameters = encode_column(series, name)
+    data, parameters = pack_column(series, name)
     return make_tensor(name, [len(data)], column["datatype"], data, parameters)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .arrays import Column
-from .columns import decode_column, describe_column, describe_values, encode_column, read_values
+from .columns import decode_column, describe_column, describe_values, pack_column, read_values
 from .tensors import Tensor, WireError, arrow_types, make_tensor, parameters_of, read_tensor
 from .texts import from_json, to_json
 
@@ -52,7 +52,7 @@ def encode_index(index: Any, actual: Description | None, wanted: Description | N
     tensors = []
     for level, column in enumerate(actual["levels"]):
         name = f"{prefix}{INDEX}.{level}" if actual["multi"] else f"{prefix}{INDEX}"
-        data, parameters = encode_column(index.get_level_values(level), name)
+        data, parameters = pack_column(index.get_level_values(level), name)
         if level == 0 and actual != wanted:
             parameters = {**parameters, "index": json.dumps(actual)}
         tensors.append(make_tensor(name, [len(data)], column["datatype"], data, parameters))
@@ -132,7 +132,7 @@ def _refuse_arrow(name: str, described: Any, wanted: Description | None) -> None
 def read_rows(tensor: Tensor, column: Column, rows: int | None) -> Any:
     """Return the Series of a column's tensor, which has this many rows."""
     name = column["name"]
-    shape, data = read_tensor(tensor, column["datatype"])
+    shape, data = read_tensor(tensor, column["datatype"], packed=True)
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
         raise WireError(f"{name}: expected shape [-1], got {shape}")
     if rows is not None and shape[0] != rows:

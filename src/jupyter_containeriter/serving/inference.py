@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
 from . import wire
 from .answers import plain_answer
+from .binary import JSON_LENGTH, Buffer, attach, detach, padded, split_body
 from .model import LoadedModel, ModelError
-from .tensors import arrow_types, by_name, type_name
+from .tensors import arrow_types, by_name, parameters_of, type_name
 from .wire import WireError
 
 _DTYPES = {"BOOL": "bool", "BYTES": "<U1", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: Buffer) -> Any:
     """Parse a request's body; :class:`WireError` tells where it is malformed."""
     try:
         return json.loads(body)
@@ -47,13 +48,16 @@ class InferenceRequest:
     data
         What the model takes.
     wanted
-        Names of the outputs asked for, in their order; empty for all of them.
+        Names of the outputs asked for, in their order, and whether each is to be binary data; empty for all of them.
+    binary
+        Whether outputs that are not named are to be binary data.
     id
         To be given back; None where the request has none.
     """
 
     data: Any
-    wanted: tuple[str, ...] = ()
+    wanted: Mapping[str, bool] = field(default_factory=dict)
+    binary: bool = False
     id: str | None = None
 
 
@@ -69,11 +73,11 @@ class Reply:
         Those that tell what the body is.
     """
 
-    chunks: Sequence[bytes | memoryview]
+    chunks: Sequence[bytes]
     headers: Mapping[str, str]
 
 
-def infer(model: LoadedModel, version: str, body: bytes) -> Reply:
+def infer(model: LoadedModel, version: str, body: Buffer, json_length: str | None = None) -> Reply:
     """Answer an inference request of the Open Inference Protocol: decode, predict, encode.
 
     Raises
@@ -83,25 +87,56 @@ def infer(model: LoadedModel, version: str, body: bytes) -> Reply:
     ModelError
         If the model fails on a well-formed input, or its output cannot be sent.
     """
-    request = decode_request(model, body)
+    request = decode_request(model, body, json_length)
     return encode_response(model, version, request, model.predict(request.data))
 
 
-def decode_request(model: LoadedModel, body: bytes) -> InferenceRequest:
+def decode_request(model: LoadedModel, body: Buffer, json_length: str | None = None) -> InferenceRequest:
     """Read a request's body.
 
     If the model has no signature, the request's parameter ``schema`` may describe its inputs as JSON text.
+
+    Parameters
+    ----------
+    model
+        What is to predict.
+    body
+        JSON, and the binary data of inputs. It belongs to the request from now on: arrays may be views of it.
+    json_length
+        The request's header of that meaning (see ``binary.py``), if it has one.
     """
-    request = parse_json(body)
+    text, data = split_body(body, json_length)
+    request = parse_json(text)
     if not isinstance(request, dict):
         raise WireError(f"expected a JSON object, got {type_name(request)}")
     if not isinstance(request.get("id", ""), str):
         raise WireError(f"id: expected a string, got {type_name(request['id'])}")
     if "inputs" not in request:
         raise WireError("inputs: missing")
-    wanted = tuple(by_name(request.get("outputs") or [], "outputs"))
-    data = read_value(model, request["inputs"], request.get("parameters"))
-    return InferenceRequest(data, wanted, request.get("id"))
+    parameters = request.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise WireError(f"parameters: expected an object, got {type_name(parameters)}")
+    binary = _flag(parameters, "binary_data_output", default=False)
+    wanted = {
+        name: _wants_binary(output, default=binary)
+        for name, output in by_name(request.get("outputs") or [], "outputs").items()
+    }
+    attach(request["inputs"], data)
+    return InferenceRequest(read_value(model, request["inputs"], parameters), wanted, binary, request.get("id"))
+
+
+def _wants_binary(output: dict[str, Any], *, default: bool) -> bool:
+    parameters = parameters_of(output)
+    if "classification" in parameters:
+        raise WireError(f"{output['name']}: classification is not supported; ask for the output itself")
+    return _flag(parameters, "binary_data", default=default)
+
+
+def _flag(parameters: dict[str, Any], name: str, *, default: bool) -> bool:
+    flag = parameters.get(name, default)
+    if type(flag) is not bool:
+        raise WireError(f"{name}: expected true or false, got {type_name(flag)}")
+    return flag
 
 
 def encode_response(model: LoadedModel, version: str, request: InferenceRequest, result: Any) -> Reply:
@@ -110,27 +145,34 @@ def encode_response(model: LoadedModel, version: str, request: InferenceRequest,
     Where the outputs are not as the signature says, or there is none, the response's parameter ``schema`` describes
     them as JSON text.
     """
-    tensors, schema = write_value(model, result)
-    response: dict[str, Any] = {
-        "model_name": model.name,
-        "model_version": version,
-        "outputs": _requested(tensors, request.wanted),
-    }
+    tensors, schema = write_value(model, result, packed=True)
+    outputs, chunks = [], []
+    for tensor, binary in _requested(tensors, request):
+        # A copy: the model may hold on to its array and change it before all of it is sent.
+        if binary and (chunk := detach(tensor)) is not None:
+            chunks.append(bytes(chunk))
+        outputs.append(wire.listed(tensor))
+    response: dict[str, Any] = {"model_name": model.name, "model_version": version, "outputs": outputs}
     if request.id is not None:
         response["id"] = request.id
     if schema != model.outputs:
         response["parameters"] = {"schema": json.dumps(schema)}
-    return Reply([write_json(response)], {"Content-Type": "application/json"})
+    text = write_json(response)
+    if not chunks:
+        return Reply([text], {"Content-Type": "application/json"})
+    text = padded(text)
+    return Reply([text, *chunks], {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(text))})
 
 
-def _requested(tensors: list[dict[str, Any]], wanted: tuple[str, ...]) -> list[dict[str, Any]]:
-    if not wanted:
-        return tensors
+def _requested(tensors: list[dict[str, Any]], request: InferenceRequest) -> list[tuple[dict[str, Any], bool]]:
+    """Return the tensors asked for, in the order of the request, and whether each is to be binary data."""
+    if not request.wanted:
+        return [(tensor, request.binary) for tensor in tensors]
     named = {tensor["name"]: tensor for tensor in tensors}
-    for name in wanted:
+    for name in request.wanted:
         if name not in named:
             raise WireError(f"outputs: the model has no output {name!r}, only {', '.join(named)}")
-    return [named[name] for name in wanted]
+    return [(named[name], binary) for name, binary in request.wanted.items()]
 
 
 def read_value(model: LoadedModel, tensors: Any, parameters: Any = None) -> Any:
@@ -178,8 +220,10 @@ def warm(model: LoadedModel) -> None:
         read_value(model, model.sample)
 
 
-def write_value(model: LoadedModel, result: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Encode a model's output, as values of plain types.
+def write_value(
+    model: LoadedModel, result: Any, *, packed: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Encode a model's output, as values of plain types; ``packed`` leaves arrays what they are.
 
     Returns
     -------
@@ -190,9 +234,9 @@ def write_value(model: LoadedModel, result: Any) -> tuple[list[dict[str, Any]], 
         result = plain_answer(result)
         if model.outputs is not None:
             with suppress(WireError):
-                return wire.encode(result, model.outputs), model.outputs
+                return wire.encode(result, model.outputs, packed=packed), model.outputs
         # Another type or dtype than the sample's: sent as what it is, so that nobody takes it for the same.
         schema = wire.infer_schema(result, name="output-0")
-        return wire.encode(result, schema), schema
+        return wire.encode(result, schema, packed=packed), schema
     except WireError as error:
         raise ModelError(f"the model's output cannot be sent: {error}") from error

@@ -38,7 +38,7 @@ async def invocations(service: Service, request: Request) -> Response:
     live = service.live()
     kind, parameters = _content_type(request.headers.get("content-type", _JSON))
     _insist_on_json_accepted(request.headers.getlist("accept"))
-    body = await service.body(request)
+    body = bytes(await service.body(request))
     header = parameters.get("header", "present") == "present" if kind == _CSV else None
 
     def job(model: LoadedModel) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .binary import JSON_LENGTH
 from .inference import infer
-from .responses import json_response
+from .responses import json_response, reply_response
 from .service import Service
 from .wire import tensor_metadata
 
@@ -46,5 +47,6 @@ async def predict(service: Service, request: Request) -> Response:
     """Predict."""
     version = service.named(request)
     body = await service.body(request)
-    reply = await service.work(version, lambda model: infer(model, version.number, body))
-    return Response(b"".join(reply.chunks), headers=reply.headers)
+    json_length = request.headers.get(JSON_LENGTH)
+    reply = await service.work(version, lambda model: infer(model, version.number, body, json_length))
+    return await reply_response(request, reply)

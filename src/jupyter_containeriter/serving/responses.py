@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from .inference import write_json
+from .compression import deflate, wanted_coding
+from .inference import Reply, write_json
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -17,3 +22,28 @@ def json_response(content: Any, status: int = 200) -> Response:
 def error_response(status: int, message: str, headers: Any = None) -> Response:
     """Answer with ``{"error": message}``."""
     return Response(write_json({"error": message}), status, headers, "application/json")
+
+
+async def reply_response(request: Request, reply: Reply) -> Response:
+    """Answer with a reply, compressed if the client asks for it."""
+    chunks, headers = reply.chunks, dict(reply.headers)
+    if coding := wanted_coding(request.headers.get("accept-encoding", ""), chunks):
+        chunks = await asyncio.to_thread(deflate, chunks, coding)
+        headers |= {"Content-Encoding": coding, "Vary": "Accept-Encoding"}
+    return ChunksResponse(chunks, headers)
+
+
+class ChunksResponse(Response):
+    """A response whose parts are sent one after the other, so that nothing large is joined."""
+
+    def __init__(self, chunks: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, chunks)))})
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        *others, last = self._chunks
+        for chunk in others:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": last})

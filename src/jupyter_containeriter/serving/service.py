@@ -12,6 +12,7 @@ from typing import TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from .compression import CODINGS, CompressionError, TooLargeError, inflate
 from .guard import MANAGER, Keys
 from .metrics import Metrics
 from .model import LoadedModel, ModelError, RefusedError
@@ -92,14 +93,30 @@ class Service:
         except (MemoryError, RecursionError) as error:
             raise HTTPException(500, f"{type(error).__name__}: {error}") from error
 
-    async def body(self, request: Request) -> bytes:
-        """Read a request's body, or answer 413 as soon as it is too large."""
-        chunks, size = [], 0
+    async def body(self, request: Request) -> bytearray:
+        """Read a request's body, inflated if it is compressed, or answer 413 as soon as it is too large.
+
+        It can be written to, and is the caller's: arrays may be views of it.
+        """
+        coding = request.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in (*CODINGS, "identity"):
+            raise HTTPException(415, f"Content-Encoding: expected {' or '.join(CODINGS)}, got {coding}")
+        body = bytearray()
         async for chunk in request.stream():
-            size += len(chunk)
-            if size > self.max_body_bytes:
-                limit = f"the request's body is larger than {self.max_body_bytes} bytes; send fewer rows at a time"
-                # The connection ends: reading on would take as long as the whole body.
-                raise HTTPException(413, limit, {"Connection": "close"})
-            chunks.append(chunk)
-        return b"".join(chunks)
+            if len(body) + len(chunk) > self.max_body_bytes:
+                raise self._too_large()
+            body += chunk
+        return body if coding == "identity" else await self._inflated(body, coding)
+
+    async def _inflated(self, body: bytearray, coding: str) -> bytearray:
+        try:
+            return await asyncio.to_thread(inflate, body, coding, self.max_body_bytes)
+        except CompressionError as error:
+            raise HTTPException(400, str(error)) from None
+        except TooLargeError:
+            raise self._too_large() from None
+
+    def _too_large(self) -> HTTPException:
+        limit = f"the request's body is larger than {self.max_body_bytes} bytes; send fewer rows at a time"
+        # The connection ends: reading on would take as long as the whole body.
+        return HTTPException(413, limit, {"Connection": "close"})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from struct import calcsize, unpack
 from typing import Any, NamedTuple, NoReturn
 
 Tensor = dict[str, Any]
@@ -21,6 +22,19 @@ INTEGERS = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
+
+#: How elements are packed in binary data (see ``struct``).
+FORMATS = {
+    "BOOL": "?",
+    "FP16": "e",
+    "FP32": "f",
+    "FP64": "d",
+    **{f"INT{bits}": code for bits, code in zip((8, 16, 32, 64), "bhiq", strict=True)},
+    **{f"UINT{bits}": code for bits, code in zip((8, 16, 32, 64), "BHIQ", strict=True)},
+}
+
+#: numpy has no more dimensions, and no client needs them.
+_MOST_DIMENSIONS = 32
 
 JSON_CONTENT = {"content_type": "json"}
 
@@ -41,6 +55,50 @@ class Codec(NamedTuple):
 
 class WireError(ValueError):
     """A value that cannot be carried, or tensors that are not what the schema says. The message names the field."""
+
+
+class Packed:
+    """Data of a tensor of fixed-size elements as they came in a body (see ``binary.py``), checked but not yet read.
+
+    Parameters
+    ----------
+    datatype
+        Any but BYTES.
+    view
+        The bytes, little-endian and without gaps.
+    """
+
+    __slots__ = ("_code", "_view", "width")
+
+    def __init__(self, datatype: str, view: memoryview) -> None:
+        self._code = FORMATS[datatype]
+        self._view = view
+        self.width = calcsize(f"<{self._code}")
+
+    def __len__(self) -> int:
+        return len(self._view) // self.width
+
+    def numbers(self) -> list[Any]:
+        """Return the elements as Python's own."""
+        return list(unpack(f"<{len(self)}{self._code}", self._view))
+
+    def array(self) -> Any:
+        """Return a writable numpy array, of the bytes themselves where they can be written and are aligned."""
+        import numpy as np
+
+        array = np.frombuffer(self._view, dtype=f"<{self._code}")
+        return array if array.flags.writeable and array.flags.aligned else array.copy()
+
+
+class ByteStrings(list[bytes]):
+    """Data of a BYTES tensor as they came in a body."""
+
+    def texts(self, name: str) -> list[Any]:
+        """Return the elements as JSON would have them."""
+        try:
+            return [element.decode() for element in self]
+        except UnicodeDecodeError as error:
+            raise WireError(f"{name}: expected texts in UTF-8: {error}") from None
 
 
 def arrow_types(described: Any) -> set[str]:
@@ -86,31 +144,35 @@ def by_name(tensors: Any, field: str = "inputs") -> dict[str, Tensor]:
     return named
 
 
-def read_tensor(tensor: Tensor, datatype: str) -> tuple[list[int], list[Any]]:
+def read_tensor(tensor: Tensor, datatype: str, *, packed: bool = False) -> tuple[list[int], Any]:
     """Check a tensor's envelope.
 
     Parameters
     ----------
     tensor
-        A tensor with a name; its data may be flat or nested like its shape.
+        A tensor with a name; its data may be flat or nested like its shape, or have come as binary data.
     datatype
         The datatype it must have.
+    packed
+        Whether the caller takes binary data as they are.
 
     Returns
     -------
     shape, data
-        The data flat, in row-major order, its elements still unchecked.
+        The data flat, in row-major order, its elements still unchecked: a list as JSON gives it, or if ``packed``
+        :class:`Packed` or :class:`ByteStrings`.
 
     Raises
     ------
     WireError
         If datatype, shape or number of elements are not what they should be. Correct the tensor it names.
     """
-    name, shape, data = tensor["name"], tensor.get("shape"), tensor.get("data")
+    name, data = tensor["name"], tensor.get("data")
     if tensor.get("datatype") != datatype:
         raise WireError(f"{name}: expected datatype {datatype}, got {tensor.get('datatype')!r}")
-    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
-        raise WireError(f"{name}: expected a shape of non-negative integers, got {shape!r}")
+    shape = shape_of(tensor)
+    if isinstance(data, Packed | ByteStrings):
+        return shape, data if packed else plain_data(name, data)
     if not isinstance(data, list):
         raise WireError(f"{name}: expected data to be a list, got {type_name(data)}")
     if data and isinstance(data[0], list):
@@ -120,6 +182,21 @@ def read_tensor(tensor: Tensor, datatype: str) -> tuple[list[int], list[Any]]:
     if len(data) != math.prod(shape):
         raise WireError(f"{name}: shape {shape} needs {math.prod(shape)} elements, got {len(data)}")
     return shape, data
+
+
+def shape_of(tensor: Tensor) -> list[int]:
+    """Return a tensor's shape, which must be one that an array can have."""
+    name, shape = tensor["name"], tensor.get("shape")
+    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
+        raise WireError(f"{name}: expected a shape of non-negative integers, got {shape!r:.200}")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise WireError(f"{name}: expected a shape of at most {_MOST_DIMENSIONS} dimensions, got {len(shape)}")
+    return shape
+
+
+def plain_data(name: str, data: Packed | ByteStrings) -> list[Any]:
+    """Return binary data as JSON would have them."""
+    return data.texts(name) if isinstance(data, ByteStrings) else data.numbers()
 
 
 def parameters_of(tensor: Tensor) -> dict[str, Any]:

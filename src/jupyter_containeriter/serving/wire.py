@@ -42,7 +42,7 @@ from .plain import (
 from .tensors import Codec, Tensor, WireError, by_name, is_numpy_scalar, type_name
 from .texts import to_json
 
-__all__ = ["WireError", "decode", "encode", "infer_schema", "libraries", "tensor_metadata"]
+__all__ = ["WireError", "decode", "encode", "infer_schema", "libraries", "listed", "tensor_metadata"]
 
 Schema = dict[str, Any]
 
@@ -189,7 +189,7 @@ def _infer_sequence(value: Any, name: str) -> Schema:
 # --- encode --------------------------------------------------------------------------------------------------------
 
 
-def encode(value: Any, schema: Schema, *, cast: bool = False) -> list[Tensor]:
+def encode(value: Any, schema: Schema, *, cast: bool = False, packed: bool = False) -> list[Tensor]:
     """Return the tensors of a value.
 
     Parameters
@@ -201,6 +201,8 @@ def encode(value: Any, schema: Schema, *, cast: bool = False) -> list[Tensor]:
     cast
         Convert what is meant to be the same: numbers to the schema's dtype where nothing is lost, a list to an array,
         columns to the schema's order. For data that a person gives; otherwise a dtype of its own is refused.
+    packed
+        Leave the data of numeric arrays what they are, for ``binary.py`` or :func:`listed`.
 
     Returns
     -------
@@ -212,7 +214,16 @@ def encode(value: Any, schema: Schema, *, cast: bool = False) -> list[Tensor]:
     WireError
         If the value does not fit the schema. The message says what was expected.
     """
-    return _encode(value, schema, "", cast=cast)
+    tensors = _encode(value, schema, "", cast=cast)
+    return tensors if packed else [listed(tensor) for tensor in tensors]
+
+
+def listed(tensor: Tensor) -> Tensor:
+    """Return a tensor, its data, if it has any, made a list as JSON has it where they were left an array."""
+    if type(tensor.get("data", [])) is not list:
+        to_data = import_module(".arrays", __package__).to_data
+        tensor["data"], _ = to_data(tensor["data"], tensor["name"])
+    return tensor
 
 
 def _encode(value: Any, schema: Schema, prefix: str, *, cast: bool) -> list[Tensor]:

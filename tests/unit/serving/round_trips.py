@@ -10,14 +10,27 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from jupyter_containeriter.serving import wire
+from jupyter_containeriter.serving import binary, wire
 
 
 def round_trip(value: Any) -> Any:
-    """Send a value through its schema, JSON and a shuffle of its tensors."""
+    """Send a value through its schema, JSON and a shuffle of its tensors; as binary data it must come back the same."""
     schema = json.loads(json.dumps(wire.infer_schema(value), allow_nan=False))
     tensors = json.loads(json.dumps(wire.encode(value, schema), allow_nan=False))
     random.Random(0).shuffle(tensors)
+    back = wire.decode(tensors, schema)
+    assert_same(_binary_round_trip(value, schema), back)
+    return back
+
+
+def _binary_round_trip(value: Any, schema: dict[str, Any]) -> Any:
+    """Send a value through a body of JSON and binary data."""
+    tensors = wire.encode(value, schema, packed=True)
+    chunks = [chunk for tensor in tensors if (chunk := binary.detach(tensor)) is not None]
+    text = binary.padded(json.dumps(list(map(wire.listed, tensors)), allow_nan=False).encode())
+    received, data = binary.split_body(b"".join([text, *chunks]), str(len(text)))
+    tensors = json.loads(received)
+    binary.attach(tensors, data)
     return wire.decode(tensors, schema)
 
 
@@ -28,7 +41,7 @@ def assert_same(actual: Any, expected: Any) -> None:
         pd.testing.assert_frame_equal(actual, expected, check_exact=True, check_column_type="exact", check_freq=True)
     elif isinstance(expected, pd.Series):
         pd.testing.assert_series_equal(actual, expected, check_exact=True, check_index_type="exact")
-    elif isinstance(expected, np.ndarray):
+    elif wire.kind_of(expected) in ("ndarray", "torch", "jax"):
         assert actual.dtype == expected.dtype
         assert actual.shape == expected.shape
         for left, right in zip(actual.ravel().tolist(), expected.ravel().tolist(), strict=True):
