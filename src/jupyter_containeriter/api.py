@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
+    from jupyter_containeriter.measurement import LoadTest
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
@@ -66,6 +67,9 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
     "path": ((str, os.PathLike), "a path, for example 'churn.tar' or 'churn/'"),
     "kind": _TEXT,
+    "seconds": ((Real,), "a number, for example 3"),
+    "connections": ((Sequence, Integral), "whole numbers, for example (1, 4, 16)"),
+    "connection": ((Integral,), "whole numbers, for example (1, 4, 16)"),
 }
 
 
@@ -325,6 +329,38 @@ def sbom(reference: str, path: str | os.PathLike[str] = "") -> Bill:
     """
     _check(reference=reference, path=path)
     return session().sbom(reference, os.fspath(path))
+
+
+def loadtest(name: str, *, seconds: float = 3.0, connections: Sequence[int] | int = (1, 4, 16)) -> LoadTest:
+    """Measure what the container of a model costs, against the kernel's own predictions of the same rows.
+
+    Requests of one row of the sample each, in turn, at every number of connections; with its latencies and throughput,
+    the container's CPU and memory over time.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    seconds
+        How long to measure at each number of connections, 0.5 to 600; a warm-up comes before each.
+    connections
+        How many connections to keep busy, 1 to 256.
+
+    Raises
+    ------
+    NotFoundError
+        Nothing of that name runs, or its sample is no longer in the layer cache.
+    UsageError
+        The model was containerized without a sample, or a number is out of bounds.
+    """
+    from jupyter_containeriter.loadtest import PHASES
+
+    _check(name=name, seconds=seconds, connections=connections)
+    levels = list(connections) if isinstance(connections, Sequence) else [connections]
+    for level in levels:
+        _check(connection=level)
+    call = partial(session().loadtest, name, float(seconds), [int(level) for level in levels])
+    return watched(f"Measuring {name}", call, phases=PHASES)
 
 
 def gc(*, budget: str | None = None, dry_run: bool = False) -> Collected:

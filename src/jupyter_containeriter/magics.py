@@ -136,6 +136,12 @@ def _iterplot_parser() -> MagicParser:
     return parser
 
 
+def _loadtest_parser() -> MagicParser:
+    parser = MagicParser("%loadtest", "Measure what the container of a model costs.")
+    verbs.loadtest_arguments(parser)
+    return parser
+
+
 def _containeriter_parser() -> MagicParser:
     parser = MagicParser(
         "%containeriter",
@@ -160,6 +166,7 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
     "deployments": _deployments_parser,
     "iterations": _iterations_parser,
     "iterplot": _iterplot_parser,
+    "loadtest": _loadtest_parser,
     "containeriter": _containeriter_parser,
 }
 
@@ -270,6 +277,16 @@ class ContainerIterMagics(Magics):
                 f"Kinds are {', '.join(KINDS)}; {'models are ' + ', '.join(names) if names else 'no model yet'}.",
             )
         return api.plot(kind, words[0] if words else None)
+
+    @line_magic
+    @_helped
+    def loadtest(self, line: str) -> Any:
+        """Measure what the container of a model costs: ``%loadtest churn --seconds 5 --connections 1,8,64``."""
+        from IPython.display import display
+
+        measured = verbs.loadtest(_parse("loadtest", line))
+        display(measured.plot())  # type: ignore[no-untyped-call]
+        return measured
 
     @line_magic
     @_helped

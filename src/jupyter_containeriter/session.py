@@ -6,7 +6,7 @@ import functools
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jupyter_containeriter.bases import Bases
+    from jupyter_containeriter.capture.kernel import KernelModels
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
+    from jupyter_containeriter.measurement import LoadTest
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
@@ -147,6 +149,13 @@ class Session:
         """How to talk to containers that run, and which of them are promoted."""
         return HandleStore(self.settings.data_path / "handles")
 
+    @functools.cached_property
+    def kernel_models(self) -> KernelModels:
+        """The models that were containerized in this kernel, where it still holds them."""
+        from jupyter_containeriter.capture.kernel import KernelModels
+
+        return KernelModels()
+
     @property
     def workspace(self) -> Path:
         """Where proofs run and are remembered."""
@@ -204,6 +213,7 @@ class Session:
         progress = progress or Silent()
         with self.exclusive(request.name):
             deployment = Road(self, engine, options, progress).containerize(request, base)
+        self.kernel_models.remember(request, deployment.iteration.id)
         self.garbage.tidy(progress)
         return deployment
 
@@ -315,6 +325,14 @@ class Session:
         from jupyter_containeriter.bill import bill_of_materials
 
         return bill_of_materials(self, reference, path)
+
+    def loadtest(
+        self, name: str, seconds: float, connections: Sequence[int], progress: Progress | None = None
+    ) -> LoadTest:
+        """Measure what the container of a name costs; see :func:`jupyter_containeriter.loadtest.load_test`."""
+        from jupyter_containeriter.loadtest import load_test
+
+        return load_test(self, name, seconds, connections, progress or Silent())
 
     def gc(self, budget: int | None = None, *, dry_run: bool = False) -> Collected:
         """Give disk back; see :meth:`jupyter_containeriter.garbage.GarbageCollector.collect`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jupyter_containeriter.measurement import LoadTest
     from jupyter_containeriter.show.shown import Shown
 
 
@@ -101,11 +102,41 @@ def _gc_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", metavar="SIZE", help="for example 5g; 0 for all but what is kept (see config)")
 
 
+def loadtest_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a load test, which has a magic of its own as well."""
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument(
+        "--seconds", metavar="S", type=float, default=3.0, help="how long to measure at each number (default: 3)"
+    )
+    parser.add_argument(
+        "--connections",
+        metavar="N,N,…",
+        type=_counts,
+        default=(1, 4, 16),
+        help="how many connections to keep busy (default: 1,4,16)",
+    )
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers such as 1,4,16") from None
+
+
+def loadtest(arguments: argparse.Namespace) -> LoadTest:
+    """Run a load test."""
+    from jupyter_containeriter import api
+
+    return api.loadtest(arguments.name, seconds=arguments.seconds, connections=arguments.connections)
+
+
 VERBS = (
     Verb("inspect", "show what the image of a version contains, and why", _inspect, _reference),
     Verb("push", "send the image of a version to a registry", _push, _push_arguments),
     Verb("save", "write the image of a version to a file", _save, _save_arguments),
     Verb("sbom", "write a bill of materials (CycloneDX) of a version", _sbom, _sbom_arguments),
+    Verb("loadtest", "measure what the container of a model costs", loadtest, loadtest_arguments),
     Verb("gc", "give disk back: remove old versions, oldest first", _gc, _gc_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),

@@ -80,3 +80,14 @@ def test_errors_are_at_hand() -> None:
         "assert issubclass(citer.errors.UsageError, citer.ContainerIterError)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"seconds": "3"}, {"seconds": True}, {"connections": "1,4"}, {"connections": 1.5}, {"connections": (1, "4")}],
+)
+def test_wrong_kinds_of_load_are_refused(given: dict[str, Any]) -> None:
+    """Before anything is looked for, with what to give instead."""
+    with pytest.raises(UsageError, match="is of type") as caught:
+        api.loadtest("churn", **given)
+    assert "for example" in caught.value.remedy

@@ -171,3 +171,18 @@ def test_it_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "jupyter_containeriter.cli", "--version"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("connections", ["", "1,", "one", "1.5"])
+def test_connections_that_are_no_numbers_are_a_wrong_call(capsys: pytest.CaptureFixture[str], connections: str) -> None:
+    """The usage is shown, with an example."""
+    with pytest.raises(SystemExit) as ended:
+        main(["loadtest", "churn", "--connections", connections])
+    assert ended.value.code == 2
+    assert "1,4,16" in capsys.readouterr().err
+
+
+def test_a_load_test_without_a_sample_is_told_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """As every verb does: the message, the remedy, code 1."""
+    document = _json(capsys, "loadtest", "churn", "--seconds", "1", "--connections", "1", code=1)
+    assert set(document) == {"error", "remedy"}

@@ -10,3 +10,8 @@ COLORS = {
     "think": "#C8CCD2",
     "run": "#7A828C",
 }
+
+#: Of a load test: percentiles of latency from the middle outwards, the kernel they are compared with, and errors.
+LATENCIES = {"p50": "#0072B2", "p90": "#009E73", "p99": "#E69F00", "max": "#7A828C"}
+KERNEL = "#332288"
+FAILED = "#9B1C1C"

@@ -31,6 +31,17 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
 
 
+def latency(value: float) -> str:
+    """Return a short time with two or three digits that count: ``0.42 ms``, ``12 ms``, ``1.3 s``."""
+    if value >= 1:
+        return f"{value:.1f} s"
+    milliseconds = value * 1000
+    digits = 0 if milliseconds >= 10 else 1 if milliseconds >= 1 else 2
+    if milliseconds >= 0.1:
+        return f"{milliseconds:.{digits}f} ms"
+    return f"{milliseconds * 1000:.{0 if milliseconds >= 0.01 else 1}f} µs"
+
+
 def parity(iteration: Iteration) -> str:
     """Say what was proven."""
     if iteration.status == "built" and not iteration.parity:
