@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from . import invocations, management, open_inference
+from . import invocations, management, open_inference, repository
 from .guard import Guard
 from .metrics import Measured, metrics
 from .responses import error_response
@@ -35,10 +35,18 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/health", invocations.ping),
     ("GET", "/version", invocations.version),
     ("GET", "/v2", open_inference.server_metadata),
+    ("GET", "/v2/models/stats", open_inference.model_statistics),
     ("GET", _MODEL, open_inference.model_metadata),
     ("GET", _VERSION, open_inference.model_metadata),
     ("GET", f"{_MODEL}/ready", open_inference.model_ready),
     ("GET", f"{_VERSION}/ready", open_inference.model_ready),
+    ("GET", f"{_MODEL}/config", open_inference.model_configuration),
+    ("GET", f"{_VERSION}/config", open_inference.model_configuration),
+    ("GET", f"{_MODEL}/stats", open_inference.model_statistics),
+    ("GET", f"{_VERSION}/stats", open_inference.model_statistics),
+    ("POST", "/v2/repository/index", repository.index),
+    ("POST", "/v2/repository/models/{name}/load", repository.load),
+    ("POST", "/v2/repository/models/{name}/unload", repository.unload),
     ("GET", "/containeriter/versions", management.versions),
     ("PUT", "/containeriter/versions/{version}", management.load),
     ("DELETE", "/containeriter/versions/{version}", management.drop),

@@ -46,7 +46,8 @@ async def invocations(service: Service, request: Request) -> Response:
 
         return score(model, body, csv_header=header)
 
-    return Response(await service.work(live, job), media_type=_JSON)
+    with live.usage.counting():
+        return Response(await service.work(live, job), media_type=_JSON)
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:

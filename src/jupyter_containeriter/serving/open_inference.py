@@ -6,10 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .binary import JSON_LENGTH
+from .description import configuration, metadata, statistics
 from .inference import infer
 from .responses import json_response, reply_response
 from .service import Service
-from .wire import tensor_metadata
+
+#: What the server knows beyond the protocol itself, by the names that Triton gave.
+_EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository")
 
 
 async def live(service: Service, request: Request) -> Response:
@@ -24,18 +27,27 @@ async def ready(service: Service, request: Request) -> Response:
 
 async def server_metadata(service: Service, request: Request) -> Response:
     """Describe the server."""
-    version = service.versions.live
-    return json_response(
-        {"name": "jupyter_containeriter", "version": version.number if version else "", "extensions": []}
-    )
+    live = service.versions.live
+    about = {"name": "jupyter_containeriter", "version": live.number if live else ""}
+    return json_response({**about, "extensions": _EXTENSIONS})
 
 
 async def model_metadata(service: Service, request: Request) -> Response:
     """Describe the model: its versions and tensors."""
-    model = service.named(request).model
-    inputs, outputs = (tensor_metadata(schema) if schema else [] for schema in (model.inputs, model.outputs))
-    metadata = {"name": model.name, "versions": service.numbers(), "platform": model.platform}
-    return json_response({**metadata, "inputs": inputs, "outputs": outputs})
+    return json_response(metadata(service.named(request), service.numbers()))
+
+
+async def model_configuration(service: Service, request: Request) -> Response:
+    """Describe the model as Triton's clients ask for it."""
+    return json_response(configuration(service.named(request), service.live()))
+
+
+async def model_statistics(service: Service, request: Request) -> Response:
+    """Tell how often the versions were asked that a path names."""
+    version = service.named(request) if "name" in request.path_params else None
+    one = version if "version" in request.path_params else None
+    told = [one] if one else [version for version in service.versions if not version.candidate]
+    return json_response({"model_stats": [statistics(version) for version in told]})
 
 
 async def model_ready(service: Service, request: Request) -> Response:
@@ -48,5 +60,6 @@ async def predict(service: Service, request: Request) -> Response:
     version = service.named(request)
     body = await service.body(request)
     json_length = request.headers.get(JSON_LENGTH)
-    reply = await service.work(version, lambda model: infer(model, version.number, body, json_length))
+    with version.usage.counting():
+        reply = await service.work(version, lambda model: infer(model, version.number, body, json_length))
     return await reply_response(request, reply)

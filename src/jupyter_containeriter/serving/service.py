@@ -53,21 +53,30 @@ class Service:
         """Whether it predicts."""
         return self.versions.live is not None and not self.withdrawn
 
-    def live(self) -> Version:
-        """Return the live version, or answer 503 where there is none."""
+    def loaded(self) -> Version:
+        """Return the live version, also if the model is unloaded, or answer 503 where there is none yet."""
         live = self.versions.live
         if live is None:
             raise HTTPException(503, "the model is still loading", {"Retry-After": "1"})
+        return live
+
+    def live(self) -> Version:
+        """Return the live version, or answer 503 where clients have none."""
+        live = self.loaded()
         if self.withdrawn:
             raise HTTPException(503, f"the model {live.model.name!r} is unloaded")
         return live
 
+    def insist_on(self, request: Request) -> None:
+        """Answer 404 where a path names another model."""
+        name, known = request.path_params["name"], self.loaded().model.name
+        if name != known:
+            raise HTTPException(404, f"there is no model {name!r} here, only {known!r}")
+
     def named(self, request: Request) -> Version:
         """Return the version a path names, or answer 404."""
-        live = self.live()
-        name, number = request.path_params["name"], request.path_params.get("version")
-        if name != live.model.name:
-            raise HTTPException(404, f"there is no model {name!r} here, only {live.model.name!r}")
+        self.insist_on(request)
+        live, name, number = self.live(), request.path_params["name"], request.path_params.get("version")
         if number is None:
             return live
         version = self.versions.get(number)

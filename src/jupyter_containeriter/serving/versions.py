@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .description import Usage
 from .model import LoadedModel
 from .worker import Worker
 
@@ -35,6 +36,8 @@ class Version:
         Of its files, which is about what it takes in memory.
     candidate
         Not yet known to anybody but the manager.
+    usage
+        How often it was asked.
     """
 
     number: str
@@ -44,6 +47,7 @@ class Version:
     size_bytes: int = 0
     candidate: bool = False
     loaded_at: float = field(default_factory=time.time)
+    usage: Usage = field(default_factory=Usage)
 
 
 class Versions:

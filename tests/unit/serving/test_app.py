@@ -68,7 +68,8 @@ def test_live_but_not_ready_while_loading() -> None:
 
 def test_metadata_describes_server_and_model(client: Client) -> None:
     """The metadata routes tell names, version and tensors, with and without the version in the path."""
-    assert client("GET", "/v2").json == {"name": "jupyter_containeriter", "version": "1", "extensions": []}
+    extensions = ["binary_tensor_data", "model_configuration", "model_repository"]
+    assert client("GET", "/v2").json == {"name": "jupyter_containeriter", "version": "1", "extensions": extensions}
     metadata = {
         "name": "churn",
         "versions": ["1"],
@@ -79,6 +80,36 @@ def test_metadata_describes_server_and_model(client: Client) -> None:
     assert client("GET", "/v2/models/churn").json == metadata
     assert client("GET", "/v2/models/churn/versions/1").json == metadata
     assert client("GET", "/v2/models/churn/versions/1/ready").json == {"name": "churn", "ready": True}
+
+
+def test_configuration_is_told_in_tritons_words(client: Client) -> None:
+    """The configuration names datatypes as Triton does, and the version that is live."""
+    tensor = {"data_type": "TYPE_FP64"}
+    config = {
+        "name": "churn",
+        "platform": "containeriter_cloudpickle",
+        "version_policy": {"specific": {"versions": [1]}},
+        "max_batch_size": 0,
+        "input": [{"name": "input-0", **tensor, "dims": [-1, 2]}],
+        "output": [{"name": "output-0", **tensor, "dims": [-1]}],
+    }
+    assert client("GET", "/v2/models/churn/config").json == config
+    assert client("GET", "/v2/models/churn/versions/1/config").json == config
+    assert client("GET", "/v2/models/other/config").status == 404
+
+
+def test_statistics_count_requests(client: Client) -> None:
+    """Requests that were answered and those that failed are counted with the time they took."""
+    for request in ({"inputs": tensors(ROWS)}, {"inputs": tensors(ROWS)}, {"inputs": []}):
+        client("POST", "/v2/models/churn/infer", request)
+    client("POST", "/invocations", {"inputs": ROWS.tolist()})
+    (told,) = client("GET", "/v2/models/churn/stats").json["model_stats"]
+    assert (told["name"], told["version"], told["inference_count"]) == ("churn", "1", 3)
+    assert [told["inference_stats"][kind]["count"] for kind in ("success", "fail")] == [3, 1]
+    assert all(told["inference_stats"][kind]["ns"] > 0 for kind in ("success", "fail"))
+    for path in ("/v2/models/stats", "/v2/models/churn/versions/1/stats"):
+        assert client("GET", path).json == {"model_stats": [told]}
+    assert client("GET", "/v2/models/churn/versions/2/stats").status == 404
 
 
 @pytest.mark.parametrize("path", ["/v2/models/churn/infer", "/v2/models/churn/versions/1/infer"])
