@@ -47,12 +47,10 @@ def load_archive(archive: Path) -> LoadedModel:
     try:
         _unpack(archive, archive.parent)
         archive.unlink()
-        model = load(archive.parent)
-        warm(model)
+        return warm(load(archive.parent))
     except BaseException as error:  # noqa: BLE001 - whatever it raises, the live version goes on
         traceback.print_exc(file=sys.stderr)
         raise LoadError(f"{type(error).__name__}: {error}") from None
-    return model
 
 
 def _unpack(archive: Path, root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -77,22 +77,8 @@ class Reply:
     headers: Mapping[str, str]
 
 
-def infer(model: LoadedModel, version: str, body: Buffer, json_length: str | None = None) -> Reply:
-    """Answer an inference request of the Open Inference Protocol: decode, predict, encode.
-
-    Raises
-    ------
-    WireError
-        If the request is malformed. The message names the field.
-    ModelError
-        If the model fails on a well-formed input, or its output cannot be sent.
-    """
-    request = decode_request(model, body, json_length)
-    return encode_response(model, version, request, model.predict(request.data))
-
-
 def decode_request(model: LoadedModel, body: Buffer, json_length: str | None = None) -> InferenceRequest:
-    """Read a request's body.
+    """Read the body of an inference request of the Open Inference Protocol.
 
     If the model has no signature, the request's parameter ``schema`` may describe its inputs as JSON text.
 
@@ -104,6 +90,11 @@ def decode_request(model: LoadedModel, body: Buffer, json_length: str | None = N
         JSON, and the binary data of inputs. It belongs to the request from now on: arrays may be views of it.
     json_length
         The request's header of that meaning (see ``binary.py``), if it has one.
+
+    Raises
+    ------
+    WireError
+        If it is malformed. The message names the field.
     """
     text, data = split_body(body, json_length)
     request = parse_json(text)
@@ -144,6 +135,13 @@ def encode_response(model: LoadedModel, version: str, request: InferenceRequest,
 
     Where the outputs are not as the signature says, or there is none, the response's parameter ``schema`` describes
     them as JSON text.
+
+    Raises
+    ------
+    WireError
+        If the request asks for an output that the model does not have.
+    ModelError
+        If the output cannot be sent.
     """
     tensors, schema = write_value(model, result, packed=True)
     outputs, chunks = [], []
@@ -214,10 +212,11 @@ def _decode_alone(tensor: dict[str, Any]) -> Any:
     return wire.decode([tensor], schema)
 
 
-def warm(model: LoadedModel) -> None:
-    """Import what the first request needs (numpy, pandas), so that a server that says it is ready is ready."""
-    if model.sample is not None:
-        read_value(model, model.sample)
+def warm(model: LoadedModel) -> LoadedModel:
+    """Predict the sample, so that what the first request needs is imported, and see whether rows may be joined."""
+    from .rows import examine
+
+    return replace(model, batching=examine(model))
 
 
 def write_value(

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .batcher import Prediction
 from .model import LoadedModel
 from .service import Service
 
@@ -35,19 +36,19 @@ async def version(service: Service, request: Request) -> Response:
 
 async def invocations(service: Service, request: Request) -> Response:
     """Predict."""
-    live = service.live()
+    service.live()  # What is refused is refused before its body is read.
     kind, parameters = _content_type(request.headers.get("content-type", _JSON))
     _insist_on_json_accepted(request.headers.getlist("accept"))
     body = bytes(await service.body(request))
     header = parameters.get("header", "present") == "present" if kind == _CSV else None
 
-    def job(model: LoadedModel) -> bytes:
-        from .scoring import score
+    def job(model: LoadedModel) -> Prediction:
+        from .scoring import read_scoring, write_scoring
 
-        return score(model, body, csv_header=header)
+        data, options = read_scoring(model, body, csv_header=header)
+        return Prediction(data, lambda result: write_scoring(model, result), options)
 
-    with live.usage.counting():
-        return Response(await service.work(live, job), media_type=_JSON)
+    return Response(await service.work(service.live(), job), media_type=_JSON)
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:

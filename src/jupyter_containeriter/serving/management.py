@@ -93,6 +93,8 @@ def _described(service: Service, version: Version) -> dict[str, Any]:
         "state": service.versions.state(version),
         "load_seconds": version.load_seconds,
         "size_bytes": version.size_bytes,
+        "batching": version.batcher.batching.rows > 0,
+        "batching_reason": version.batcher.batching.reason,
     }
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 #: Kinds of routes that are told by a whole path; the others by how they begin.
 _KINDS = {"/invocations": "invocations", "/metrics": "metrics", "/ping": "health", "/health": "health"}
@@ -71,13 +71,10 @@ class Metrics:
     ----------
     in_flight
         How many requests are being answered.
-    batches
-        How many requests were predicted together.
     """
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self.batches = Histogram(_SIZES)
         self._requests: Counter[tuple[str, int]] = Counter()
         self._latencies = {"infer": Histogram(_SECONDS), "invocations": Histogram(_SECONDS)}
 
@@ -100,9 +97,6 @@ class Metrics:
         yield from _head(name, "histogram", "From a request's headers to the end of its answer.")
         for route, latencies in self._latencies.items():
             yield from latencies.samples(name, {"route": route})
-        name = "containeriter_batch_requests"
-        yield from _head(name, "histogram", "Requests that were predicted together.")
-        yield from self.batches.samples(name)
         gauge = "containeriter_requests_in_flight"
         yield from _family(gauge, "gauge", "Requests being answered.", [({}, self.in_flight)])
 
@@ -158,6 +152,12 @@ def _models(service: Service) -> Iterator[str]:
     states = Counter(service.versions.state(version) for version in service.versions)
     held = [({"state": state}, states[state]) for state in ("live", "kept", "candidate")]
     yield from _family("containeriter_versions", "gauge", "Versions in memory.", held)
+    waiting = [({"version": version.number}, len(version.batcher)) for version in service.versions]
+    yield from _family("containeriter_queue_requests", "gauge", "Requests waiting for the model.", waiting)
+    name = "containeriter_batch_requests"
+    yield from _head(name, "histogram", "Requests that were predicted together.")
+    for version in service.versions:
+        yield from version.batcher.sizes.samples(name, {"version": version.number})
 
 
 def _process() -> Iterator[str]:

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,28 @@ class RefusedError(ModelError):
 
 
 @dataclass(frozen=True, slots=True)
+class Batching:
+    """Whether several requests may be predicted as one; see ``rows.py``.
+
+    Attributes
+    ----------
+    rows
+        How many rows at most; 0 for never.
+    reason
+        Why, for people.
+    gives
+        What values have in common that the model gives.
+    seconds
+        How long one row took.
+    """
+
+    rows: int = 0
+    reason: str = "not tried"
+    gives: Hashable | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model ready to predict.
 
@@ -47,6 +69,8 @@ class LoadedModel:
         Tensors of the captured sample, or None.
     function
         What predicts: takes the data, gives the predictions.
+    batching
+        Whether several requests may be predicted as one.
     """
 
     name: str
@@ -55,6 +79,7 @@ class LoadedModel:
     outputs: dict[str, Any] | None
     sample: list[dict[str, Any]] | None
     function: Callable[[Any], Any]
+    batching: Batching = Batching()
 
     @property
     def takes_params(self) -> bool:

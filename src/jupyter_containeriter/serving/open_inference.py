@@ -5,9 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .batcher import Prediction
 from .binary import JSON_LENGTH
 from .description import configuration, metadata, statistics
-from .inference import infer
+from .inference import Reply, decode_request, encode_response
+from .model import LoadedModel
 from .responses import json_response, reply_response
 from .service import Service
 
@@ -57,9 +59,14 @@ async def model_ready(service: Service, request: Request) -> Response:
 
 async def predict(service: Service, request: Request) -> Response:
     """Predict."""
-    version = service.named(request)
+    service.named(request)  # What is refused is refused before its body is read.
     body = await service.body(request)
+    version = service.named(request)
     json_length = request.headers.get(JSON_LENGTH)
-    with version.usage.counting():
-        reply = await service.work(version, lambda model: infer(model, version.number, body, json_length))
+
+    def job(model: LoadedModel) -> Prediction:
+        asked = decode_request(model, body, json_length)
+        return Prediction(asked.data, lambda result: encode_response(model, version.number, asked, result))
+
+    reply: Reply = await service.work(version, job)
     return await reply_response(request, reply)

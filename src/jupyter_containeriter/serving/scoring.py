@@ -25,8 +25,8 @@ _Schema = dict[str, Any]
 _INDEX = "__index__"
 
 
-def score(model: LoadedModel, body: bytes, *, csv_header: bool | None = None) -> bytes:
-    """Answer a scoring request.
+def read_scoring(model: LoadedModel, body: bytes, *, csv_header: bool | None = None) -> tuple[Any, dict[str, Any]]:
+    """Read a scoring request.
 
     Parameters
     ----------
@@ -37,19 +37,30 @@ def score(model: LoadedModel, body: bytes, *, csv_header: bool | None = None) ->
     csv_header
         Whether the first row of a CSV names the columns; None where the body is JSON.
 
+    Returns
+    -------
+    data, options
+        What the model takes.
+
     Raises
     ------
     WireError
         If the request is malformed. The message names the field.
-    ModelError
-        If the model fails on a well-formed input, or its output cannot be sent.
     """
-    options: dict[str, Any] = {}
     if csv_header is not None:
-        data = read_form("csv", read_csv(body, model.inputs, header=csv_header), model.inputs)
-    else:
-        data, options = _read_request(model, parse_json(body))
-    return write_json({"predictions": predictions(*write_value(model, model.predict(data, **options)))})
+        return read_form("csv", read_csv(body, model.inputs, header=csv_header), model.inputs), {}
+    return _read_request(model, parse_json(body))
+
+
+def write_scoring(model: LoadedModel, result: Any) -> bytes:
+    """Write the answer to a scoring request.
+
+    Raises
+    ------
+    ModelError
+        If the model's output cannot be sent.
+    """
+    return write_json({"predictions": predictions(*write_value(model, result))})
 
 
 # --- request -------------------------------------------------------------------------------------------------------

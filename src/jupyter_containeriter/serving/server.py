@@ -80,10 +80,8 @@ def _listen(host: str, port: str) -> socket.socket:
 
 def _load(root: Path) -> LoadedModel:
     try:
-        model = load(root)
-        warm(model)
+        return warm(load(root))
     except BaseException:  # noqa: BLE001 - whatever the model raises ends the process
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(EXIT_LOAD_FAILED)
-    return model

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from .batcher import Job
 from .compression import CODINGS, CompressionError, TooLargeError, inflate
 from .guard import MANAGER, Keys
 from .metrics import Metrics
-from .model import LoadedModel, ModelError, RefusedError
+from .model import ModelError, RefusedError
 from .versions import Version, Versions
 from .wire import WireError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -89,18 +87,10 @@ class Service:
         """Return the numbers of the versions that clients may ask."""
         return [version.number for version in self.versions if not version.candidate]
 
-    async def work(self, version: Version, job: Callable[[LoadedModel], T]) -> T:
+    async def work(self, version: Version, job: Job) -> Any:
         """Do a job in a version's thread and return its result; its errors are answered."""
-        try:
-            return await asyncio.wrap_future(version.worker.submit(job, version.model))
-        except WireError as error:
-            raise HTTPException(400, str(error)) from None
-        except ModelError as error:
-            traceback.print_exception(error.__cause__, file=sys.stderr)
-            # Its sample it predicts, so what it raises is about the data; what it returns is its own affair.
-            raise HTTPException(422 if isinstance(error, RefusedError) else 500, str(error)) from None
-        except (MemoryError, RecursionError) as error:
-            raise HTTPException(500, f"{type(error).__name__}: {error}") from error
+        with version.usage.counting():
+            return _result(await version.batcher.ask(job).future)
 
     async def body(self, request: Request) -> bytearray:
         """Read a request's body, inflated if it is compressed, or answer 413 as soon as it is too large.
@@ -129,3 +119,18 @@ class Service:
         limit = f"the request's body is larger than {self.max_body_bytes} bytes; send fewer rows at a time"
         # The connection ends: reading on would take as long as the whole body.
         return HTTPException(413, limit, {"Connection": "close"})
+
+
+def _result(answer: Any) -> Any:
+    """Return what a job gave, or answer with what it raised."""
+    if not isinstance(answer, BaseException):
+        return answer
+    if isinstance(answer, WireError):
+        raise HTTPException(400, str(answer))
+    if isinstance(answer, ModelError):
+        traceback.print_exception(answer.__cause__, file=sys.stderr)
+        # Its sample it predicts, so what it raises is about the data; what it returns is its own affair.
+        raise HTTPException(422 if isinstance(answer, RefusedError) else 500, str(answer))
+    if isinstance(answer, MemoryError | RecursionError):
+        raise HTTPException(500, f"{type(answer).__name__}: {answer}") from answer
+    raise answer

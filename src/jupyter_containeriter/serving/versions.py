@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .batcher import Batcher
 from .description import Usage
 from .model import LoadedModel
 from .worker import Worker
@@ -38,6 +39,8 @@ class Version:
         Not yet known to anybody but the manager.
     usage
         How often it was asked.
+    batcher
+        The queue before the thread.
     """
 
     number: str
@@ -48,6 +51,10 @@ class Version:
     candidate: bool = False
     loaded_at: float = field(default_factory=time.time)
     usage: Usage = field(default_factory=Usage)
+    batcher: Batcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batcher = Batcher(self.model, self.worker)
 
 
 class Versions:
@@ -102,7 +109,7 @@ class Versions:
     def drop(self, number: str) -> Version:
         """Let go of a version that is not live."""
         version = self._held.pop(number)
-        version.worker.close()
+        version.batcher.close()
         return version
 
     def drop_candidates(self) -> None:
