@@ -1,29 +1,26 @@
-"""The application: which path leads where, and how errors are told."""
+"""The application: which path leads where, and how errors are told. One road for all, and a short one."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+import sys
+import traceback
+from time import perf_counter
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from . import invocations, management, open_inference, repository
 from .guard import Guard
-from .metrics import Measured, metrics
+from .metrics import metrics
 from .responses import error_response
+from .routing import Endpoint, Router
 from .service import Service
-
-Endpoint = Callable[[Service, Request], Awaitable[Response]]
 
 _MODEL = "/v2/models/{name}"
 _VERSION = _MODEL + "/versions/{version}"
 
-#: What is asked most often stands first: routes are tried in order.
 ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", f"{_MODEL}/infer", open_inference.predict),
     ("POST", f"{_VERSION}/infer", open_inference.predict),
@@ -54,8 +51,8 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
 )
 
 
-def create_app(service: Service) -> ASGIApp:
-    """Build the application.
+class Application:
+    """Answers requests, and counts them.
 
     Parameters
     ----------
@@ -63,31 +60,33 @@ def create_app(service: Service) -> ASGIApp:
         What it serves; its first version may be added later.
     """
 
-    def route(method: str, path: str, endpoint: Endpoint) -> Route:
-        async def call(request: Request) -> Response:
-            return await endpoint(service, request)
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._guard = Guard(service.keys)
+        self._router = Router(ROUTES)
 
-        return Route(path, call, methods=[method])
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        metrics, began, status = self._service.metrics, perf_counter(), 500
+        metrics.in_flight += 1
+        try:
+            response = await self._response(Request(scope, receive))
+            status = response.status_code
+            await response(scope, receive, send)
+        finally:
+            metrics.in_flight -= 1
+            metrics.count(scope["path"], status, perf_counter() - began)
 
-    handlers: dict[Any, Any] = {HTTPException: _on_http_error, ClientDisconnect: _on_disconnect, Exception: _on_error}
-    application = Starlette(routes=[route(*one) for one in ROUTES], exception_handlers=handlers)
-    # A slash too many is a path that does not exist, as for any client of JSON; no redirect.
-    application.router.redirect_slashes = False
-    return Measured(Guard(application, service.keys), service.metrics)
-
-
-async def _on_http_error(request: Request, error: HTTPException) -> Response:
-    detail = error.detail
-    if error.status_code == 404 and detail == "Not Found":
-        detail = f"there is no route {request.url.path}"
-    if error.status_code == 405:
-        detail = f"{request.method} is not allowed for {request.url.path}"
-    return error_response(error.status_code, detail, error.headers)
-
-
-async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return error_response(400, "the client went away")  # Nobody reads it; the log need not hold a traceback.
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    return error_response(500, f"{type(error).__name__}: {error}")
+    async def _response(self, request: Request) -> Response:
+        scope = request.scope
+        try:
+            self._guard.admit(scope)
+            endpoint, scope["path_params"] = self._router.find(scope["method"], scope["path"])
+            return await endpoint(self._service, request)
+        except HTTPException as error:
+            return error_response(error.status_code, error.detail, error.headers)
+        except ClientDisconnect:
+            return error_response(400, "the client went away")  # Nobody reads it.
+        except Exception as error:  # noqa: BLE001 - one request must not end the others
+            traceback.print_exc(file=sys.stderr)
+            return error_response(500, f"{type(error).__name__}: {error}")

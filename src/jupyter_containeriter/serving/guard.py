@@ -6,9 +6,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from .responses import error_response
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 #: Where the guard notes, in the scope of a request, that the manager asks.
 MANAGER = "containeriter.manager"
@@ -35,26 +34,20 @@ class Keys:
 class Guard:
     """Asks for the bearer token on every route but those that tell of health."""
 
-    def __init__(self, application: ASGIApp, keys: Keys) -> None:
-        self._application = application
+    def __init__(self, keys: Keys) -> None:
         self._client = keys.client.lower()
         self._manager = keys.manager.lower()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def admit(self, scope: Scope) -> None:
         """Let a request in, or answer 401 or 403."""
-        if scope["type"] == "http":
-            digest = _bearer_digest(scope["headers"])
-            manages = scope[MANAGER] = _same(digest, self._manager)
-            path = scope["path"]
-            if path.startswith(_MANAGEMENT) and not manages:
-                await error_response(403, "this route is for whoever deployed the model")(scope, receive, send)
-                return
-            if self._client and not (manages or _is_open(path) or _same(digest, self._client)):
-                headers = {"WWW-Authenticate": 'Bearer realm="containeriter"'}
-                message = "this deployment asks for its bearer token"
-                await error_response(401, message, headers)(scope, receive, send)
-                return
-        await self._application(scope, receive, send)
+        digest = _bearer_digest(scope["headers"])
+        manages = scope[MANAGER] = _same(digest, self._manager)
+        path = scope["path"]
+        if path.startswith(_MANAGEMENT) and not manages:
+            raise HTTPException(403, "this route is for whoever deployed the model")
+        if self._client and not (manages or _is_open(path) or _same(digest, self._client)):
+            headers = {"WWW-Authenticate": 'Bearer realm="containeriter"'}
+            raise HTTPException(401, "this deployment asks for its bearer token", headers)
 
 
 def _is_open(path: str) -> bool:

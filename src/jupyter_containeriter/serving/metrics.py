@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from .service import Service
@@ -78,8 +77,9 @@ class Metrics:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._latencies = {"infer": Histogram(_SECONDS), "invocations": Histogram(_SECONDS)}
 
-    def count(self, route: str, status: int, seconds: float) -> None:
+    def count(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
+        route = _route(path)
         self._requests[route, status] += 1
         if route in self._latencies:
             self._latencies[route].observe(seconds)
@@ -99,35 +99,6 @@ class Metrics:
             yield from latencies.samples(name, {"route": route})
         gauge = "containeriter_requests_in_flight"
         yield from _family(gauge, "gauge", "Requests being answered.", [({}, self.in_flight)])
-
-
-class Measured:
-    """Counts what the application answers."""
-
-    def __init__(self, application: ASGIApp, metrics: Metrics) -> None:
-        self._application = application
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer and count."""
-        if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = 500  # What the server says where the application breaks before it answers.
-
-        async def note(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        self._metrics.in_flight += 1
-        try:
-            await self._application(scope, receive, note)
-        finally:
-            self._metrics.in_flight -= 1
-            self._metrics.count(_route(scope["path"]), status, time.perf_counter() - began)
 
 
 async def metrics(service: Service, request: Request) -> Response:

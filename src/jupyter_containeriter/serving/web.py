@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import Server
 
-from .app import create_app
+from .app import Application
 from .model import LoadedModel
 from .service import Service
 from .versions import Version
@@ -57,7 +57,7 @@ def run(
         )
 
     config = Config(
-        create_app(service),
+        Application(service),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -23,7 +23,7 @@ import uvicorn
 
 from jupyter_containeriter import serving
 from jupyter_containeriter.serving import wire
-from jupyter_containeriter.serving.app import create_app
+from jupyter_containeriter.serving.app import Application
 from jupyter_containeriter.serving.model import LoadedModel
 from jupyter_containeriter.serving.service import Service
 from jupyter_containeriter.serving.versions import Version
@@ -58,7 +58,7 @@ class Client:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.app = create_app(service)
+        self.app = Application(service)
 
     def __call__(
         self, method: str, path: str, body: Any = b"", headers: dict[str, str] | None = None, *, gone: bool = False
