@@ -41,10 +41,11 @@ class LoadTest(Shown):
         ``seconds`` measured, ``requests_per_second`` (answered with 200), latencies of these (``p50_seconds``,
         ``p90_seconds``, ``p99_seconds``, ``max_seconds``), the kernel's own median ``kernel_p50_seconds`` for the same
         rows and the difference ``added_p50_seconds`` (NaN where the kernel does not hold the model), ``cpu_fraction``
-        of the container (mean; 1 is one core), ``memory_bytes`` (highest), and ``generator_cpu_fraction``.
+        of the container (mean; 1 is one core), ``memory_bytes`` (highest), and for comparison
+        ``generator_cpu_fraction`` and ``machine_cpu_fraction``, that of everything on this machine.
     usage
         The container over time: ``at_seconds`` since the test began, ``connections`` (warm-ups included; 0 before),
-        ``cpu_fraction`` since the row before, ``memory_bytes``.
+        ``cpu_fraction`` since the row before, ``memory_bytes``, ``machine_cpu_fraction``.
     rows
         How many rows of the sample were sent in turn, one a request; 0 where each request was the whole sample.
     kernel
@@ -116,7 +117,7 @@ def level_frame(measured: Sequence[Level], sampling: Sampling, kernel: KernelTim
 
 
 def _row(level: Level, sampling: Sampling, kernel_p50: float) -> Mapping[str, Any]:
-    cpu_fraction, memory_bytes = sampling.between(level.began, level.began + level.seconds)
+    use = sampling.between(level.began, level.began + level.seconds)
     per_second = partial(_ratio, level.seconds)
     latencies = _percentiles(level.latencies)
     return {
@@ -131,9 +132,10 @@ def _row(level: Level, sampling: Sampling, kernel_p50: float) -> Mapping[str, An
         **latencies,
         "kernel_p50_seconds": kernel_p50,
         "added_p50_seconds": latencies["p50_seconds"] - kernel_p50,
-        "cpu_fraction": cpu_fraction,
-        "memory_bytes": memory_bytes,
+        "cpu_fraction": use.cpu_fraction,
+        "memory_bytes": use.memory_bytes,
         "generator_cpu_fraction": per_second(level.generator_cpu_seconds),
+        "machine_cpu_fraction": use.machine_cpu_fraction,
     }
 
 
@@ -152,7 +154,7 @@ def _percentiles(latencies: array[float]) -> dict[str, float]:
 
 
 def _statuses(level: Level) -> str:
-    counts = {**{str(status): count for status, count in sorted(level.statuses.items())}}
+    counts = {str(status): count for status, count in sorted(level.statuses.items())}
     counts |= {"broken": level.broken, "unanswered": level.unanswered}
     return ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
 
@@ -167,6 +169,7 @@ def usage_frame(sampling: Sampling) -> DataFrame:
         "connections": [s.connections for s in samples],
         "cpu_fraction": [s.cpu_fraction for s in samples],
         "memory_bytes": [s.memory_bytes for s in samples],
+        "machine_cpu_fraction": [s.machine_cpu_fraction for s in samples],
     }
     return _typed(pd.DataFrame(columns))
 

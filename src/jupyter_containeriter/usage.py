@@ -1,11 +1,14 @@
-"""What a container uses over time, asked of its engine by a thread while something else goes on."""
+"""What a container and the whole machine use over time, asked by a thread while something else goes on."""
 
 from __future__ import annotations
 
 import contextvars
+import math
+import os
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError
@@ -20,7 +23,8 @@ _SAMPLES = 600
 class Sample:
     """Use between two moments (:func:`time.monotonic`).
 
-    CPU is in cores, over this time; memory is that of its end, when so many ``connections`` were busy.
+    CPU, of the container and of the whole machine, is in cores, over this time; memory is that of its end, when so many
+    ``connections`` were busy.
     """
 
     since: float
@@ -28,6 +32,16 @@ class Sample:
     connections: int
     cpu_fraction: float
     memory_bytes: int
+    machine_cpu_fraction: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Use during some time: mean CPU in cores, highest memory; NaN and None where nothing was sampled."""
+
+    cpu_fraction: float = math.nan
+    memory_bytes: int | None = None
+    machine_cpu_fraction: float = math.nan
 
 
 class Sampling:
@@ -71,25 +85,38 @@ class Sampling:
         self._done.set()
         self._thread.join()
 
-    def between(self, began: float, ended: float) -> tuple[float | None, int | None]:
-        """Return the mean CPU between two moments, in cores, and the highest memory; None where nothing was sampled."""
+    def between(self, began: float, ended: float) -> Use:
+        """Return what was used between two moments."""
         shares = [(min(s.at, ended) - max(s.since, began), s) for s in self.samples]
         during = [(share, sample) for share, sample in shares if share > 0]
         if not during:
-            return None, None
-        busy = sum(share * sample.cpu_fraction for share, sample in during)
+            return Use()
+        whole = sum(share for share, _ in during)
+        cpu = sum(share * sample.cpu_fraction for share, sample in during) / whole
+        machine = sum(share * sample.machine_cpu_fraction for share, sample in during) / whole
         # One that ends later tells of memory after this time, but better that than nothing.
         told = [sample for _, sample in during if sample.at <= ended] or [sample for _, sample in during]
-        return busy / sum(share for share, _ in during), max(sample.memory_bytes for sample in told)
+        return Use(cpu, max(sample.memory_bytes for sample in told), machine)
 
     def _run(self) -> None:
         try:
-            since = self.began
+            since, machine = self.began, _machine_cpu_seconds()
             while (stats := self._engine.stats(self._id)).memory_bytes:  # none: it has ended
-                at, cores = time.monotonic(), stats.cpu_percent / 100
-                self.samples.append(Sample(since, at, self.connections, cores, stats.memory_bytes))
-                since = at
+                at, busy = time.monotonic(), _machine_cpu_seconds()
+                cores, machine_cores = stats.cpu_percent / 100, (busy - machine) / (at - since)
+                self.samples.append(Sample(since, at, self.connections, cores, stats.memory_bytes, machine_cores))
+                since, machine = at, busy
                 if self._done.wait(self._period):
                     return
         except ContainerIterError:
             return
+
+
+def _machine_cpu_seconds() -> float:
+    """Return how long all cores together have been busy (``man 5 proc``); NaN on a system that has no such file."""
+    try:
+        counters = [int(word) for word in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    except OSError:
+        return math.nan
+    idle, waiting = counters[3:5]
+    return (sum(counters) - idle - waiting) / os.sysconf("SC_CLK_TCK")

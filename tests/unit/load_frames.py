@@ -31,6 +31,7 @@ def levels(*rows: tuple[int, float, float], kernel: float = KERNEL, **columns: A
             "cpu_fraction": 0.5,
             "memory_bytes": 50_000_000,
             "generator_cpu_fraction": 0.1,
+            "machine_cpu_fraction": 0.7,
         }
         for place, (connections, rate, median) in enumerate(rows)
     ]

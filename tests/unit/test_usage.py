@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -56,15 +57,36 @@ def _sampling(*samples: Sample) -> Sampling:
 
 def test_the_mean_weighs_samples_by_the_time_they_share() -> None:
     """One second of the first sample and two of the second lie between."""
-    sampling = _sampling(Sample(0, 2, 1, 0.3, 10), Sample(2, 4, 1, 0.6, 20), Sample(4, 6, 4, 2.0, 90))
-    assert sampling.between(1, 4) == (pytest.approx(0.5), 20)
+    sampling = _sampling(Sample(0, 2, 1, 0.3, 10, 1.0), Sample(2, 4, 1, 0.6, 20, 1.6), Sample(4, 6, 4, 2.0, 90, 2.0))
+    use = sampling.between(1, 4)
+    assert (use.cpu_fraction, use.machine_cpu_fraction) == pytest.approx((0.5, 1.4))
+    assert use.memory_bytes == 20
 
 
 def test_a_time_within_one_sample_has_that_one() -> None:
     """It is shorter than the engine takes to tell."""
-    assert _sampling(Sample(0, 2, 1, 0.3, 10)).between(0.5, 1) == (pytest.approx(0.3), 10)
+    use = _sampling(Sample(0, 2, 1, 0.3, 10)).between(0.5, 1)
+    assert (use.cpu_fraction, use.memory_bytes) == (pytest.approx(0.3), 10)
 
 
 def test_a_time_without_samples_has_none() -> None:
     """Nothing is guessed."""
-    assert _sampling(Sample(0, 1, 1, 0.3, 10)).between(1, 2) == (None, None)
+    use = _sampling(Sample(0, 1, 1, 0.3, 10)).between(1, 2)
+    assert math.isnan(use.cpu_fraction)
+    assert use.memory_bytes is None
+
+
+def test_the_machine_is_sampled_beside_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its counter is of all that it did; what counts is the difference."""
+    counter = iter([100.0, 100.5, 100.5])
+    monkeypatch.setattr(usage, "_machine_cpu_seconds", lambda: next(counter))
+    monkeypatch.setattr(usage, "_PERIOD_SECONDS", 0.01)
+    first, second = _sampled(Stats(10, 99, 50.0), Stats(10, 99, 50.0))
+    assert first.machine_cpu_fraction == pytest.approx(0.5 / (first.at - first.since))
+    assert second.machine_cpu_fraction == 0
+
+
+def test_the_counter_of_the_machine_goes_on() -> None:
+    """Or is not a number, where the system has none."""
+    before = usage._machine_cpu_seconds()
+    assert math.isnan(before) or 0 < before <= usage._machine_cpu_seconds()

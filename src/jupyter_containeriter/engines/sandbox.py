@@ -53,6 +53,8 @@ class SandboxEngine:
         self._isolation = isolation
         self._trees = Trees(state / "layers")
         self._containers = state / "containers"
+        #: When the CPU seconds of a container were counted last, and how many there were.
+        self._busy: dict[str, tuple[float, float]] = {}
 
     def describe(self) -> EngineInfo:
         """Say which engine this is."""
@@ -159,18 +161,20 @@ class SandboxEngine:
         return "\n".join(text.splitlines()[-tail:])
 
     def stats(self, container_id: str) -> Stats:
-        """Measure memory and CPU over a tenth of a second."""
+        """Measure memory now, and CPU since the previous call (in the first one: over a tenth of a second)."""
         self.inspect(container_id)
         record = self._record(container_id)
         pids = _supervisor.descendants(record["pid"])
-        before = _cpu_seconds(pids)
-        time.sleep(_STATS_SECONDS)
-        busy = _cpu_seconds(pids) - before
+        taken, before = self._busy.get(container_id) or (time.monotonic(), _cpu_seconds(pids))
+        time.sleep(max(0.0, taken + _STATS_SECONDS - time.monotonic()))
+        now, busy = self._busy[container_id] = time.monotonic(), _cpu_seconds(pids)
         memory = _supervisor.usage(pids).memory_bytes
-        return Stats(memory, record["memory_bytes"], 100 * busy / _STATS_SECONDS)
+        # The time of a process that has ended is gone.
+        return Stats(memory, record["memory_bytes"], 100 * max(0.0, busy - before) / (now - taken))
 
     def stop(self, container_id: str) -> None:
         """Stop and remove a container."""
+        self._busy.pop(container_id, None)
         if self._read(container_id) is None:
             return
         record = self._record(container_id)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: From here on the generator may be what limits.
 _BUSY = 0.9
+#: Parts of all cores that are as good as all, and cores that others may use without a word (engines have a proxy).
+_FULL, _OTHERS = 0.9, 0.5
+# All said: pages without a doctype hand neither colour nor font down to a table, and Jupyter centres it.
+_TABLE = "border-collapse:collapse;margin:6px 0 0;color:inherit;font:inherit"
 _COLUMNS = ("connections", "requests/s", "p50", "p90", "p99", "max", "errors", "CPU", "memory")
 
 
@@ -37,7 +41,7 @@ def load_test_card(test: LoadTest) -> str:
     cells = ("".join(f'<td style="{_cell()}">{escape(text)}</td>' for text in row) for row in _rows(test))
     rows = "".join(f"<tr>{row}</tr>" for row in cells)
     body = f'<div style="margin-top:6px"><b>{escape(_capital(finding(test)))}</b></div>'
-    body += '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin-top:6px">'
+    body += f'<div style="overflow-x:auto"><table style="{_TABLE}">'
     body += f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     body += f'<div style="color:{FAINT}">{notes_html(list(_notes(test)))}</div>'
     title = f"<b>{escape(test.name)}:{test.version}</b> under load on {escape(test.engine)}"
@@ -109,15 +113,28 @@ def _notes(test: LoadTest) -> Iterator[str]:
         yield test.ended
     for connections, statuses in zip(test.frame["connections"], test.frame["statuses"], strict=True):
         if statuses:
-            yield f"{_connections(connections)}: not answered with 200: {statuses}."
+            yield f"With {_connections(connections)} requests failed ({statuses})."
     yield _sent(test)
     yield _compared(test)
     yield f"Requests come from this machine and share its {os.cpu_count()} cores with the container."
+    yield from _others(test)
     busy = test.frame[test.frame["generator_cpu_fraction"] > _BUSY]
     if not busy.empty:
         yield (
             f"From {_connections(busy['connections'].iloc[0])} on the load generator was busy itself: "
             "the container may take more than was measured."
+        )
+
+
+def _others(test: LoadTest) -> Iterator[str]:
+    """Tell where the machine was full, and of others: nobody can see it in the latencies."""
+    cores = os.cpu_count() or 1
+    own = test.frame["cpu_fraction"] + test.frame["generator_cpu_fraction"]
+    others = (test.frame["machine_cpu_fraction"] - own)[test.frame["machine_cpu_fraction"] > _FULL * cores]
+    if others.max() > _OTHERS:
+        yield (
+            f"The machine was full: other processes used up to {others.max():.1f} of its {cores} cores meanwhile. "
+            "On a quiet one the figures are better."
         )
 
 

@@ -62,7 +62,13 @@ def test_columns_have_types_and_units(lab: Lab) -> None:
     }
     assert types["statuses"] == "string"
     assert all(kind == "float64" for column, kind in types.items() if column.endswith(("_seconds", "_fraction")))
-    assert set(measured.usage.columns) == {"at_seconds", "connections", "cpu_fraction", "memory_bytes"}
+    assert set(measured.usage.columns) == {
+        "at_seconds",
+        "connections",
+        "cpu_fraction",
+        "memory_bytes",
+        "machine_cpu_fraction",
+    }
 
 
 def test_rows_are_compared_with_the_kernel(lab: Lab) -> None:

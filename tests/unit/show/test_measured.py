@@ -81,7 +81,7 @@ def test_card_and_lines_tell_the_same() -> None:
     for shown in (test.html(), test.text()):
         assert "saturates at 4 connections" in shown
         assert "5.0 ms" in shown
-        assert "16 connections: not answered with 200: 503: 7" in shown
+        assert "With 16 connections requests failed (503: 7)" in shown
         assert "5 rows in turn" in shown
         assert "6 predictions, before and after" in shown
         assert "share its" in shown
@@ -92,6 +92,21 @@ def test_a_busy_generator_is_told() -> None:
     test = _test(levels(*SATURATED, generator_cpu_fraction=[0.2, 0.5, 0.95]))
     assert "From 16 connections on the load generator was busy itself" in test.text()
     assert "busy" not in _test(levels(*SATURATED)).text()
+
+
+@pytest.mark.parametrize(("machine", "told"), [(2.0, True), (1.0, False), (float("nan"), False)])
+def test_a_machine_that_is_full_of_others_is_told(monkeypatch: pytest.MonkeyPatch, machine: float, told: bool) -> None:
+    """What the container and the generator do not use, others do; where the system does not tell, nor do we."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    text = _test(levels(*SATURATED, machine_cpu_fraction=[1.0, 1.0, machine])).text()
+    assert ("other processes used up to 1.4 of its 2 cores" in text) is told
+
+
+def test_a_full_machine_is_no_matter_where_the_test_itself_fills_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what it is for."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    frame = levels(*SATURATED, machine_cpu_fraction=2.0, cpu_fraction=1.7)
+    assert "other processes" not in _test(frame).text()
 
 
 def test_what_is_not_known_is_a_dash() -> None:
