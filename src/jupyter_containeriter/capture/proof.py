@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +35,9 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 #: Begins the name of a proof's own directory in the workspace.
 PROOF = "proof-"
 _SECONDS = 600
+_POLL_SECONDS = 0.1
+#: How long processes that were killed may take to be gone.
+_LAST_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +93,10 @@ def prove(
 
 @contextmanager
 def _room(workspace: Path) -> Iterator[Path]:
-    """Make a directory for one proof."""
+    """Make a directory for one proof. What cannot be removed stays for :func:`forget`, and hides no exception."""
     with _writing(workspace):
         workspace.mkdir(parents=True, exist_ok=True)
-        directory = tempfile.TemporaryDirectory(dir=workspace, prefix=PROOF)
+        directory = tempfile.TemporaryDirectory(dir=workspace, prefix=PROOF, ignore_cleanup_errors=True)
     with directory as path:
         yield Path(path)
 
@@ -201,7 +207,7 @@ def _run_confined(directory: Path, sites: list[Path]) -> str | None:
         (directory / "system" / name).write_bytes(data)
     try:
         command = confined(_command(directory), directory, sites, accounts.FILES)
-        stderr = _run(command, directory, {"HOME": "/tmp", "TMPDIR": "/tmp"})  # noqa: S108 (its own)
+        stderr = _run(command, directory, {"HOME": "/tmp", "TMPDIR": "/tmp"}, wrapped=True)  # noqa: S108 (its own)
     except (ImportError, OSError):  # no bubblewrap
         return None
     # Namespaces may be forbidden, a directory may be of a kind that cannot be shown: then Python never began.
@@ -218,27 +224,66 @@ def _command(directory: Path) -> list[str]:
     return [str(running_interpreter()), *FLAGS, "-c", _PRELUDE, *options, *proof]
 
 
-def _run(command: list[str], directory: Path, variables: Mapping[str, str]) -> str:
+def _run(command: list[str], directory: Path, variables: Mapping[str, str], *, wrapped: bool = False) -> str:
+    """Run a command and return what it wrote to its standard error.
+
+    A thread attends to it, whose steps no Ctrl-C can come between. Nor does one reach bubblewrap itself: it goes
+    to the kernel's whole process group, and would end bubblewrap alone, not what that has just begun.
+    """
     passed_on = {*_PASSED_ON, *conda.variables(Path(sys.base_prefix), os.environ)} - ELSEWHERE
     environment = {name: os.environ[name] for name in passed_on if name in os.environ}
-    try:
-        finished = subprocess.run(
+    over = threading.Event()
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
             command,
             cwd=directory,
             env={**environment, "LANG": "C.UTF-8", **variables},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=_SECONDS,
-            check=False,
+            process_group=0 if wrapped else None,
         )
-    except subprocess.TimeoutExpired as error:
-        raise CaptureError(
-            f"Loading the model and predicting the sample took more than {_SECONDS} s in a clean process.",
-            "Give a smaller --sample.",
-        ) from error
-    return finished.stderr
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            return pool.submit(_attend, start, over).result()
+        except BaseException:
+            over.set()
+            raise
+
+
+def _attend(start: Callable[[], subprocess.Popen[str]], over: threading.Event) -> str:
+    """Run a process until it ends, nobody waits for it any more, or its time is up."""
+    until = time.monotonic() + _SECONDS
+    with start() as process:
+        while not over.is_set() and time.monotonic() < until:
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=_POLL_SECONDS)[1]
+        _kill(process)
+        with suppress(subprocess.TimeoutExpired):
+            # Processes end a moment after they were killed; whatever is left of them holds the pipes.
+            process.communicate(timeout=_LAST_SECONDS)
+    raise CaptureError(
+        f"Loading the model and predicting the sample took more than {_SECONDS} s in a clean process.",
+        "Give a smaller --sample.",
+    )
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its children, among them the first one of a namespace, with which all others in it go.
+
+    Killing bubblewrap is not enough: a namespace that is not set up yet outlives it.
+    """
+    if sys.platform == "linux":
+        process.send_signal(signal.SIGSTOP)  # it has no other children from here on
+        for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
+            with suppress(OSError):
+                for child in children.read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+    process.kill()
 
 
 def _result(report: dict[str, Any], known: Iterable[Path]) -> ProofResult:
