@@ -32,7 +32,8 @@ def under_way(tick: Tick) -> str:
 
 def finding(test: LoadTest) -> str:
     """Say in one sentence what the container costs and how much it takes."""
-    return "; ".join(filter(None, (_cost(test), _saturation(test), _errors(test), _end(test))))
+    busy = "measured on a busy machine" if _others(test) else ""
+    return "; ".join(filter(None, (_cost(test), _saturation(test), _errors(test), _end(test), busy)))
 
 
 def load_test_card(test: LoadTest) -> str:
@@ -116,8 +117,12 @@ def _notes(test: LoadTest) -> Iterator[str]:
             yield f"With {_connections(connections)} requests failed ({statuses})."
     yield _sent(test)
     yield _compared(test)
-    yield f"Requests come from this machine and share its {os.cpu_count()} cores with the container."
-    yield from _others(test)
+    yield f"Requests come from this machine and share its {_cores()} cores with the container."
+    if others := _others(test):
+        yield (
+            f"The machine was full: other processes used up to {others:.1f} of its {_cores()} cores meanwhile. "
+            "On a quiet one the figures are better."
+        )
     busy = test.frame[test.frame["generator_cpu_fraction"] > _BUSY]
     if not busy.empty:
         yield (
@@ -126,16 +131,18 @@ def _notes(test: LoadTest) -> Iterator[str]:
         )
 
 
-def _others(test: LoadTest) -> Iterator[str]:
-    """Tell where the machine was full, and of others: nobody can see it in the latencies."""
-    cores = os.cpu_count() or 1
+def _others(test: LoadTest) -> float:
+    """Return how many cores other processes used at most while the machine was full; 0 where it was not, by others.
+
+    Nobody can see it in the latencies, which it makes worse all the same.
+    """
     own = test.frame["cpu_fraction"] + test.frame["generator_cpu_fraction"]
-    others = (test.frame["machine_cpu_fraction"] - own)[test.frame["machine_cpu_fraction"] > _FULL * cores]
-    if others.max() > _OTHERS:
-        yield (
-            f"The machine was full: other processes used up to {others.max():.1f} of its {cores} cores meanwhile. "
-            "On a quiet one the figures are better."
-        )
+    others = (test.frame["machine_cpu_fraction"] - own)[test.frame["machine_cpu_fraction"] > _FULL * _cores()]
+    return float(others.max()) if others.max() > _OTHERS else 0.0
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 def _sent(test: LoadTest) -> str:
