@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import urllib3
 
 from jupyter_containeriter.errors import EngineError, UsageError
-from jupyter_containeriter.serving import wire
+from jupyter_containeriter.serving import binary, wire
+
+#: From this size of arrays on they are sent as binary data; below it JSON takes no longer.
+_BINARY_BYTES = 1024
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=300)
 
@@ -33,9 +37,7 @@ class InferenceClient:
         self._url = url
         self._name = name
         self._schema = schema or {}
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
 
     def is_ready(self) -> bool:
@@ -56,11 +58,10 @@ class InferenceClient:
         EngineError
             The server does not answer, or its model failed: look at ``logs()``.
         """
-        inputs = self._encode(data)
-        body = json.dumps({"inputs": inputs}).encode()
+        body, headers = self._body(self._encode(data))
         url = f"{self._url}/v2/models/{self._name}/infer"
         try:
-            response = self._pool.request("POST", url, body=body, headers=self._headers)
+            response = self._pool.request("POST", url, body=body, headers={**self._headers, **headers})
         except urllib3.exceptions.HTTPError as error:
             raise EngineError(
                 f"{self._name} does not answer at {self._url}: {error}", "See %deployments for what runs."
@@ -70,23 +71,49 @@ class InferenceClient:
     def _encode(self, data: Any) -> list[dict[str, Any]]:
         try:
             schema = self._schema.get("inputs") or wire.infer_schema(data)
-            return wire.encode(data, schema, cast=True)
+            return wire.encode(data, schema, cast=True, packed=True)
         except wire.WireError as error:
             raise UsageError(
                 f"The data does not fit the signature of {self._name}: {error}", "Give data like the sample."
             ) from error
 
+    def _body(self, inputs: list[dict[str, Any]]) -> tuple[Any, dict[str, str]]:
+        """Return the body of a request and the headers that tell what it is; large arrays go as binary data."""
+        arrays = [tensor for tensor in inputs if type(tensor["data"]) is not list]
+        large = sum(tensor["data"].nbytes for tensor in arrays) >= _BINARY_BYTES and self._takes_binary_data
+        chunks = [chunk for tensor in arrays if (chunk := binary.detach(tensor)) is not None] if large else []
+        request = {"inputs": list(map(wire.listed, inputs)), "parameters": {"binary_data_output": True}}
+        text = json.dumps(request).encode()
+        if not chunks:
+            return text, {"Content-Type": "application/json"}
+        text = binary.padded(text)
+        length = len(text) + sum(map(len, chunks))
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        return [text, *chunks], {**headers, binary.JSON_LENGTH: str(len(text))}
+
+    @functools.cached_property
+    def _takes_binary_data(self) -> bool:
+        """Whether the server takes binary data; one in an image of an earlier release does not."""
+        try:
+            response = self._pool.request("GET", f"{self._url}/v2", headers=self._headers)
+        except urllib3.exceptions.HTTPError:
+            return False  # The request itself tells what is wrong.
+        extensions = _read(response).get("extensions")
+        return isinstance(extensions, list) and "binary_tensor_data" in extensions
+
     def _decode(self, response: urllib3.BaseHTTPResponse) -> Any:
-        answer = _read(response)
         if response.status == 200:
-            return self._outputs(answer)
-        message = f"{self._name} answered {response.status}: {answer.get('error', '')}"
+            return self._outputs(response)
+        message = f"{self._name} answered {response.status}: {_read(response).get('error', '')}"
         if response.status == 400:
             raise UsageError(message, "Give data like the sample.")
         raise EngineError(message, "See logs() of the deployment for the traceback.")
 
-    def _outputs(self, answer: dict[str, Any]) -> Any:
+    def _outputs(self, response: urllib3.BaseHTTPResponse) -> Any:
         try:
+            text, data = binary.split_body(response.data, response.headers.get(binary.JSON_LENGTH))
+            answer = json.loads(text)
+            binary.attach(answer["outputs"], data, "outputs")
             schema = answer.get("parameters", {}).get("schema") or self._schema.get("outputs")
             return wire.decode(answer["outputs"], json.loads(schema) if isinstance(schema, str) else schema or {})
         except (wire.WireError, LookupError, TypeError, ValueError, AttributeError) as error:
