@@ -30,8 +30,8 @@ engines: $(VENV)/.installed-test ## how images are loaded by other Docker and Po
 sweep: $(VENV)/.installed-test ## every estimator of scikit-learn to a verified container, on the sandbox engine
 	@$(BIN)/python tests/sweep
 
-bench: $(VENV)/.installed-demo ## the next iteration, against docker build and docker run by hand
-	@$(BIN)/python benchmarks/next_iteration.py
+bench: $(VENV)/.installed-demo ## speed, against docker build by hand, MLflow and BentoML: iterating and serving (RUNS=N: rounds)
+	@$(BIN)/python benchmarks $(if $(RUNS),--runs $(RUNS))
 
 sizes: $(VENV)/.installed-test ## how large images are, against what is installed; writes docs/models.md
 	@$(BIN)/python benchmarks/image_sizes.py --write

@@ -1,0 +1,23 @@
+"""All comparisons of speed, one after the other: ``make bench``. Prints one JSON object.
+
+``next_iteration.py`` is about getting a changed model to serve, ``serving.py`` about how fast it then answers; each
+can be run by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import next_iteration
+import serving
+from workbench import command
+
+
+def measure(runs: int | None) -> dict[str, Any]:
+    """Run all comparisons."""
+    return {"next_iteration": next_iteration.compare(runs), "serving": serving.compare(runs)}
+
+
+if __name__ == "__main__":
+    sys.exit(command(__doc__, measure))
