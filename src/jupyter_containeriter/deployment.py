@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
@@ -93,6 +94,12 @@ class Deployment:
     def url(self) -> str:
         """Where it answers; "" where nothing runs."""
         return f"http://127.0.0.1:{self.container.port}" if self.container and self.container.running else ""
+
+    @property
+    def docs(self) -> str:
+        """Where a person tries it in a browser, the token in the fragment, which no server sees; "" if nothing runs."""
+        token = f"#token={quote(self.token, safe='')}" if self.token else ""
+        return f"{self.url}/docs{token}" if self.url else ""
 
     @property
     def curl(self) -> str:

@@ -306,7 +306,8 @@ def _result(report: dict[str, Any], known: Iterable[Path]) -> ProofResult:
 def serving_distribution(version: str) -> Distribution:
     """Return the inference server itself, as it is shipped: the top-level package ``containeriter_serving``."""
     source = Path(__file__).parent.parent / "serving"
-    files = tuple((f"containeriter_serving/{path.name}", path) for path in sorted(source.glob("*.py")))
+    shipped = sorted(path for path in source.iterdir() if path.suffix in (".py", ".html"))
+    files = tuple((f"containeriter_serving/{path.name}", path) for path in shipped)
     size = sum(path.stat().st_size for _, path in files)
     return Distribution("containeriter-serving", version, "the inference server", size, files, server=True)
 

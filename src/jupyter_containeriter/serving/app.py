@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from . import invocations, management, open_inference, repository
+from . import documentation, invocations, management, open_inference, repository
 from .guard import Guard
 from .metrics import metrics
 from .responses import error_response
@@ -31,6 +31,8 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/metrics", metrics),
     ("GET", "/health", invocations.ping),
     ("GET", "/version", invocations.version),
+    ("GET", "/openapi.json", documentation.openapi),
+    ("GET", "/docs", documentation.docs),
     ("GET", "/v2", open_inference.server_metadata),
     ("GET", "/v2/models/stats", open_inference.model_statistics),
     ("GET", _MODEL, open_inference.model_metadata),

@@ -15,7 +15,7 @@ from . import wire
 from .inference import parse_json, write_json, write_value
 from .model import LoadedModel
 from .tables import Table, read_csv, read_table
-from .tensors import FLOATS, Tensor, WireError, flatten, make_tensor, nest, type_name
+from .tensors import FLOATS, Tensor, WireError, flatten, is_json, make_tensor, nest, type_name
 from .texts import object_data, to_json, without_tags
 
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
@@ -169,12 +169,15 @@ def _raw_tensors(given: Any, schema: _Schema, form: str) -> list[Tensor]:
     if kind in ("mapping", "sequence"):
         parts = (_mapping_parts if kind == "mapping" else _sequence_parts)(given, schema, form)
         return [tensor for item, part, field in parts for tensor in _raw_tensors(item, part, field)]
-    if kind == "sparse":
-        return _sparse_tensors(given, schema, form)
-    if kind == "dataframe":
-        columns = given if isinstance(given, dict) else _by_position(given, schema, form)
-        return _frame_tensors(columns, schema, form)
-    return [_array_tensor(given, schema, form)]
+    special = {"sparse": _sparse_tensors, "dataframe": _nested_frame_tensors}.get(kind)
+    return special(given, schema, form) if special else [_array_tensor(given, schema, form)]
+
+
+def _nested_frame_tensors(given: Any, schema: _Schema, form: str) -> list[Tensor]:
+    if isinstance(given, dict):
+        return _frame_tensors(given, schema, form)
+    table = read_table(form, given)
+    return _frame_tensors(_columns(table, schema, form) if table else _by_position(given, schema, form), schema, form)
 
 
 def _mapping_parts(given: Any, schema: _Schema, form: str) -> list[tuple[Any, _Schema, str]]:
@@ -222,9 +225,17 @@ def _array_tensor(given: Any, schema: _Schema, form: str) -> Tensor:
 
 def _leaf(data: list[Any], shape: list[int], schema: _Schema) -> Tensor:
     parameters: dict[str, Any] = {}
-    if schema.get("dtype") == "object":
+    if schema.get("family") == "interval" or is_json(schema.get("categories", {})):
+        data = [_json_text(item, schema) for item in data]
+    elif schema.get("dtype") == "object":
         data, parameters = object_data(data, schema["name"])
     return make_tensor(schema["name"], shape, schema["datatype"], data, parameters)
+
+
+def _json_text(item: Any, schema: _Schema) -> Any:
+    """Return an element as the JSON text that carries it; it may be one already."""
+    missing_category = item is None and "categories" in schema
+    return item if missing_category or isinstance(item, str) else to_json(item, schema["name"])
 
 
 def _best_effort(form: str, given: Any, table: Table | None) -> Any:
@@ -279,6 +290,6 @@ def _plain(named: dict[str, Tensor], schema: _Schema) -> Any:
 def _data(tensor: Tensor) -> list[Any]:
     if tensor["datatype"] in FLOATS:
         return [None if number == "NaN" else number for number in tensor["data"]]
-    if tensor.get("parameters", {}).get("content_type") == "json":
+    if is_json(tensor):
         return [without_tags(json.loads(text)) for text in tensor["data"]]
     return list(tensor["data"])

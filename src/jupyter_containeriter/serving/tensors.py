@@ -207,6 +207,11 @@ def parameters_of(tensor: Tensor) -> dict[str, Any]:
     return parameters
 
 
+def is_json(described: Tensor) -> bool:
+    """Tell whether the data of a tensor of ours are JSON texts."""
+    return bool(described.get("parameters", {}).get("content_type") == "json")
+
+
 def flatten(data: list[Any], name: str) -> tuple[list[int], list[Any]]:
     """Return the shape and the elements of a rectangular nested list."""
     shape = [len(data)]

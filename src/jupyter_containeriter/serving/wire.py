@@ -42,7 +42,7 @@ from .plain import (
 from .tensors import Codec, Tensor, WireError, by_name, is_numpy_scalar, type_name
 from .texts import to_json
 
-__all__ = ["WireError", "decode", "encode", "infer_schema", "libraries", "listed", "tensor_metadata"]
+__all__ = ["WireError", "decode", "encode", "infer_schema", "leaves", "libraries", "listed", "tensor_metadata"]
 
 Schema = dict[str, Any]
 
@@ -104,7 +104,7 @@ def infer_schema(value: Any, *, name: str = "input-0") -> Schema:
         schema = _infer(value, name, "")
     except RecursionError:
         raise WireError(f"{name}: is nested too deeply") from None
-    twice = [tensor for tensor, count in Counter(leaf["name"] for leaf in _leaves(schema)).items() if count > 1]
+    twice = [tensor for tensor, count in Counter(leaf["name"] for leaf in leaves(schema)).items() if count > 1]
     if twice:
         raise WireError(f"{name}: two parts would both be called {twice[0]!r}")
     return schema
@@ -304,7 +304,7 @@ def decode(tensors: list[Tensor], schema: Schema) -> Any:
         If a tensor is missing, unknown, given twice or not what the schema says. The message names it.
     """
     named = by_name(tensors)
-    wanted = [leaf["name"] for leaf in _leaves(schema)]
+    wanted = [leaf["name"] for leaf in leaves(schema)]
     for name in wanted:
         if name not in named:
             raise WireError(f"{name}: missing; expected {_listed(wanted)}")
@@ -340,17 +340,18 @@ def _decode(named: dict[str, Tensor], schema: Schema, prefix: str) -> Any:
 
 def tensor_metadata(schema: Schema) -> list[dict[str, Any]]:
     """Return name, datatype and shape of each tensor of a schema; -1 stands for the batch dimension."""
-    return [{key: leaf[key] for key in ("name", "datatype", "shape")} for leaf in _leaves(schema)]
+    return [{key: leaf[key] for key in ("name", "datatype", "shape")} for leaf in leaves(schema)]
 
 
-def _leaves(schema: Schema) -> Iterator[dict[str, Any]]:
+def leaves(schema: Schema) -> Iterator[dict[str, Any]]:
+    """Return the part of a schema that describes each tensor."""
     kind = schema["kind"]
     if kind == "mapping":
         for member in schema["members"].values():
-            yield from _leaves(member)
+            yield from leaves(member)
     elif kind == "sequence":
         for item in schema["items"]:
-            yield from _leaves(item)
+            yield from leaves(item)
     elif kind == "dataframe":
         for column in schema["columns"]:
             yield {**column, "shape": [-1]}

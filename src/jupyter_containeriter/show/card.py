@@ -22,7 +22,8 @@ def deployment_card(deployment: Deployment) -> str:
     image = f"<code>{escape(deployment.image)}</code> · {words.size(iteration.image_size_bytes)}"
     rows = [("Parity", escape(words.parity(iteration)))]
     if deployment.container is not None:
-        rows.append(("URL", _link(deployment)))
+        docs = f' · <a href="{escape(deployment.docs)}" target="_blank" rel="noopener noreferrer">docs</a>'
+        rows.append(("URL", _link(deployment) + (docs if deployment.docs else "")))
     hint = f"%containeriter inspect {deployment.name}:{deployment.version}"
     rows.append(("Image", f'{image} <code style="color:{FAINT}">{escape(hint)}</code>'))
     if deployment.load is not None:

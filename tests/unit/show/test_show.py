@@ -121,6 +121,13 @@ def test_the_command_line_survives_the_shell(deploy: Deploy) -> None:
     assert "Authorization: Bearer secret" in words_
 
 
+def test_a_card_leads_to_the_page_that_tries_the_model(deploy: Deploy) -> None:
+    """The page gets the token in the fragment, which browsers keep to themselves; one of any letters."""
+    deployment = replace(deploy(), token="s&c #ret")
+    assert f'href="{deployment.url}/docs#token=s%26c%20%23ret"' in deployment_card(deployment)
+    assert f'href="{deployment.url}/docs"' in deployment_card(replace(deployment, token=""))
+
+
 def test_lines_say_the_same(deploy: Deploy) -> None:
     """In a terminal a deployment is a few lines."""
     text = str(deploy())

@@ -1,0 +1,51 @@
+"""The routes that tell how to ask: ``/openapi.json``, and the page ``/docs`` made from it in the browser.
+
+Nothing of this is made before somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .responses import json_response
+from .service import Service
+
+
+async def openapi(service: Service, request: Request) -> Response:
+    """Describe the routes and the live version's types."""
+    from .openapi import document
+
+    return json_response(document(service.live(), secured=bool(service.keys.client)))
+
+
+async def docs(service: Service, request: Request) -> Response:
+    """Show a page on which a person tries the model; it holds nothing of the model and no token."""
+    page, policy = _page()
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-cache",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(page, headers=headers, media_type="text/html")
+
+
+@cache
+def _page() -> tuple[bytes, str]:
+    """Return the page, and the policy that lets run what is written in it and nothing else."""
+    page = Path(__file__).with_name("docs.html").read_bytes()
+    allowed = " ".join(f"{kind}-src {_hashes(page, kind)};" for kind in ("script", "style"))
+    policy = f"default-src 'none'; {allowed} connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+    return page, f"{policy}; frame-ancestors 'none'"
+
+
+def _hashes(page: bytes, element: str) -> str:
+    found = re.findall(rf"<{element}>(.*?)</{element}>".encode(), page, re.DOTALL)
+    return " ".join(f"'sha256-{b64encode(sha256(text).digest()).decode('ascii')}'" for text in found)
