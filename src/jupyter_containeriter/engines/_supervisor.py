@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 3.0
+#: A server drains for somewhat less.
+GRACE_SECONDS = 10.0
 
 
 def descendants(pid: int) -> list[int]:
@@ -67,7 +68,7 @@ def _stop(process: "subprocess.Popen[bytes]", *, wrapped: bool) -> None:
     # A wrapper that is told to end takes its server with it at once, so only what it wraps is told.
     signal_all([*descendants(process.pid), *(() if wrapped else (process.pid,))], signal.SIGTERM)
     try:
-        process.wait(_GRACE_SECONDS)
+        process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         _kill(process)
 

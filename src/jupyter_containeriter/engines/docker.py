@@ -18,8 +18,8 @@ from jupyter_containeriter.engines._docker_run import container_from, create_opt
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
 
-#: Time for the server to finish its requests after SIGTERM, before it is killed.
-_GRACE_SECONDS = 3
+#: Time for the server to finish its requests after SIGTERM, before it is killed; it takes somewhat less.
+_GRACE_SECONDS = 10
 _NEVER = datetime.min.replace(tzinfo=UTC)
 #: A CPU rate over less than this says little: the kernel hands out a CPU limit in slices of a tenth of a second.
 _SAMPLE_SECONDS = 0.25

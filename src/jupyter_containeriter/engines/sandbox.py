@@ -28,7 +28,9 @@ from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.image.base import architecture
 from jupyter_containeriter.types import CONTAINER_ROOT, Container, EngineInfo, Image, LoadReport, RunSpec, Stats
 
-_STOP_SECONDS = 5.0
+_NOTICE_SECONDS = 5.0
+#: The supervisor ends what does not end by itself.
+_STOP_SECONDS = _supervisor.GRACE_SECONDS + 2
 _STATS_SECONDS = 0.1
 
 
@@ -140,7 +142,7 @@ class SandboxEngine:
     def inspect(self, container_id: str) -> Container:
         """Look at one container; one that used too much memory a moment ago is told as it will end."""
         container = self._read(container_id)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _NOTICE_SECONDS
         while container and container.running and self._exceeds(container_id) and time.monotonic() < deadline:
             time.sleep(0.01)
             container = self._read(container_id)

@@ -71,11 +71,15 @@ class Application:
         """Answer one request."""
         metrics, began, status = self._service.metrics, perf_counter(), 500
         metrics.in_flight += 1
+        request = Request(scope, receive)
         try:
-            response = await self._response(Request(scope, receive))
+            response = await self._response(request)
             status = response.status_code
+            if self._service.draining:
+                response.headers["Connection"] = "close"
             await response(scope, receive, send)
         finally:
+            self._service.release(request)
             metrics.in_flight -= 1
             metrics.count(scope["path"], status, perf_counter() - began)
 

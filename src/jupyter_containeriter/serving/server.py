@@ -47,11 +47,13 @@ def serve(root: Path, started: float) -> None:
     worker = Worker()
     loading = worker.submit(_load, root)
     from .guard import Keys
-    from .service import Service
+    from .service import MAX_BODY_BYTES, MAX_QUEUE, Service
     from .web import run
 
     number = os.environ.get("CONTAINERITER_VERSION", "1")
-    run(listener, Service(Keys(**keys)), number, (worker, loading), started)
+    max_body_bytes = _bound("CONTAINERITER_MAX_BODY_BYTES", MAX_BODY_BYTES)
+    service = Service(Keys(**keys), max_body_bytes, _bound("CONTAINERITER_MAX_QUEUE", MAX_QUEUE))
+    run(listener, service, number, (worker, loading), started)
 
 
 def _end(signum: int, frame: Any) -> NoReturn:
@@ -63,6 +65,13 @@ def _digest(variable: str) -> str:
     if digest and (len(digest) != 64 or not set(digest) <= set("0123456789abcdef")):
         sys.exit(f"containeriter: {variable} must be 64 hexadecimal digits")
     return digest
+
+
+def _bound(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "") or str(default)
+    if not (text.isdecimal() and int(text)):
+        sys.exit(f"containeriter: {variable} must be a whole number above zero")
+    return int(text)
 
 
 def _listen(host: str, port: str) -> socket.socket:

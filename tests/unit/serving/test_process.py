@@ -57,6 +57,13 @@ def test_server_obeys_its_environment(tmp_path: Path, start: Start) -> None:
     assert server("GET", "/v2", headers={"Authorization": "Bearer token"}).json()["version"] == "7"
 
 
+def test_bounds_come_from_the_environment(tmp_path: Path, start: Start) -> None:
+    """How large a body may be is for whoever runs the image to say."""
+    server = start(write_root(tmp_path, double), CONTAINERITER_MAX_BODY_BYTES="50")
+    assert server("POST", "/invocations", json={"inputs": [1]}).status == 200
+    assert server("POST", "/invocations", json={"inputs": [1] * 100}).status == 413
+
+
 def test_server_survives_its_requests(tmp_path: Path, start: Start) -> None:
     """Deeply nested, malformed and failing requests leave the server alive."""
     server = start(write_root(tmp_path, double, sample=[1.0]))
@@ -121,8 +128,13 @@ def test_model_that_does_not_load_ends_the_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "word"),
-    [({"CONTAINERITER_PORT": "http"}, "http"), ({"CONTAINERITER_TOKEN_SHA256": "x"}, "TOKEN_SHA256")],
-    ids=["port", "token"],
+    [
+        ({"CONTAINERITER_PORT": "http"}, "http"),
+        ({"CONTAINERITER_TOKEN_SHA256": "x"}, "TOKEN_SHA256"),
+        ({"CONTAINERITER_MAX_QUEUE": "0"}, "MAX_QUEUE"),
+        ({"CONTAINERITER_MAX_BODY_BYTES": "1 MB"}, "MAX_BODY_BYTES"),
+    ],
+    ids=["port", "token", "queue", "body"],
 )
 def test_wrong_settings_are_told(tmp_path: Path, environment: dict[str, str], word: str) -> None:
     """A setting that makes no sense ends the process with a line that names it."""
