@@ -11,7 +11,7 @@ import platform
 import sys
 import sysconfig
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.image import elf
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.libraries import Places, library_members, linked
-from jupyter_containeriter.image.members import LayerSpec, Member
+from jupyter_containeriter.image.members import LayerSpec, Member, Replacements
 from jupyter_containeriter.image.neutral import PREFIX, neutral
 from jupyter_containeriter.standard_library import LEFT_OUT, running_interpreter
 from jupyter_containeriter.types import Layer
@@ -117,7 +117,7 @@ def kernel_base(cache: LayerCache) -> Base:
     if not sys.platform.startswith("linux"):
         raise BuildError("The kernel base needs Linux.", "Run the kernel on Linux (a container or a virtual machine).")
     interpreter = running_interpreter()
-    header = elf.read_elf(interpreter)
+    linker = _linker(interpreter)
     target = f"{PREFIX}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     data = (*_root_files(), *_time_zones(), *_locale())
     members = (*data, _binary(target, interpreter), *_standard_library())
@@ -126,7 +126,6 @@ def kernel_base(cache: LayerCache) -> Base:
     everywhere = search.inherited + search.variable
     named = {name: path for name in _LOADED_BY_NAME if (path := elf.find_library(name, everywhere))}
     found = linked([interpreter, *modules], (), search, cache, named)
-    linker = header.interpreter if header else None
     places = Places(_directory_of_c_library(found), f"{PREFIX}/lib")
     ordinary = {name: path for name, path in found.items() if not linker or name != linker.name}
     libraries = library_members(ordinary, places, neutral(), strip=True)
@@ -137,6 +136,12 @@ def kernel_base(cache: LayerCache) -> Base:
     own = {"PATH": "bin", "LD_LIBRARY_PATH": "lib"}
     variables = tuple(f"{name}={Path(PREFIX, path)}" for name, path in {**activated, **own}.items())
     return Base("kernel", (layer,), frozenset(found), target, architecture(), places.system, environment=variables)
+
+
+@functools.cache
+def _linker(interpreter: Path) -> Path | None:
+    header = elf.read_elf(interpreter)
+    return header.interpreter if header else None
 
 
 @functools.cache
@@ -168,50 +173,67 @@ def _root_files() -> tuple[Member, ...]:
     )
 
 
-def _standard_library() -> Iterator[Member]:
+def _standard_library() -> tuple[Member, ...]:
     stdlib = Path(sysconfig.get_path("stdlib"))
     if not (stdlib / "os.py").exists():
         raise BuildError(
             f"The standard library is not on disk below {stdlib}.", "Use an interpreter installed as files."
         )
+    return _modules(stdlib, sys.base_prefix, neutral())
+
+
+# The lists of files below are made once for a process: what an interpreter consists of stays as it is while it runs.
+# The files themselves are looked at for every image.
+
+
+@functools.cache
+def _modules(stdlib: Path, prefix: str, replace: Replacements) -> tuple[Member, ...]:
     # Where the interpreter looks for it, seen from its prefix; "lib64" on some systems.
-    below = stdlib.relative_to(sys.base_prefix) if stdlib.is_relative_to(sys.base_prefix) else Path("lib", stdlib.name)
+    below = stdlib.relative_to(prefix) if stdlib.is_relative_to(prefix) else Path("lib", stdlib.name)
+    members = []
     for path in _walk(stdlib):
         name = f"{PREFIX}/{below.as_posix()}/{path.relative_to(stdlib).as_posix()}".lstrip("/")
         rewritten = path.suffix != ".py" or path.name.startswith("_sysconfigdata")
         mode = 0o755 if path.suffix == ".so" else 0o644
-        yield Member(name, path, mode=mode, replace=neutral() if rewritten else ())
+        members.append(Member(name, path, mode=mode, replace=replace if rewritten else ()))
+    return tuple(members)
 
 
-def _time_zones() -> Iterator[Member]:
+def _time_zones() -> tuple[Member, ...]:
     """Bring the time zones of :mod:`zoneinfo` along; packages with their own (``tzdata``) are asked after these."""
     directory = next((path for path in map(Path, zoneinfo.TZPATH) if path.is_dir()), None)
-    if directory is None:
-        return
+    return _zones(directory, neutral()) if directory else ()
+
+
+@functools.cache
+def _zones(directory: Path, replace: Replacements) -> tuple[Member, ...]:
     own = directory.resolve()
     target = str(directory)
-    for old, new in neutral():
+    for old, new in replace:
         target = target.replace(old.decode(), new.decode())
-    for path in _walk(directory):
-        # Twice the same zones, with and without leap seconds; and a link to the zone of this machine.
-        if path.relative_to(directory).parts[0] not in {"posix", "right"} and path.resolve().is_relative_to(own):
-            yield Member(f"{target}/{path.relative_to(directory).as_posix()}".lstrip("/"), path)
+    # Left out are twice the same zones, with and without leap seconds; and a link to the zone of this machine.
+    return tuple(
+        Member(f"{target}/{path.relative_to(directory).as_posix()}".lstrip("/"), path)
+        for path in _walk(directory, _LEFT_OUT | {str(directory / "posix"), str(directory / "right")})
+        if path.resolve().is_relative_to(own)
+    )
 
 
-def _locale() -> Iterator[Member]:
+@functools.cache
+def _locale() -> tuple[Member, ...]:
     """Bring the C library's ``C.UTF-8`` along, the locale of the container, which since glibc 2.35 is a few files."""
     directory = Path("/usr/lib/locale/C.utf8")
-    if directory.is_dir():
-        yield from (Member(str(path).lstrip("/"), path) for path in _walk(directory))
+    return tuple(Member(str(path).lstrip("/"), path) for path in _walk(directory)) if directory.is_dir() else ()
 
 
-def _walk(directory: Path) -> Iterator[Path]:
+def _walk(directory: Path, left_out: Container[str] = _LEFT_OUT) -> Iterator[Path]:
+    """Yield the files below a directory but those that are left out, by name or by path."""
     for path in sorted(directory.iterdir()):
-        if path.name in _LEFT_OUT:
+        if path.name in left_out or str(path) in left_out:
             continue
         if path.is_dir():
             if not path.name.startswith("config-"):
-                yield from _walk(path)
+                yield from _walk(path, left_out)
         elif not _is_left_out(path) and path.is_file():
             yield path
 

@@ -126,11 +126,12 @@ def _packages(comment: str, members: Iterable[Member]) -> LayerSpec:
 
 
 def _distribution_members(distribution: Distribution) -> Iterator[Member]:
+    replace = neutral()
     for name, path in distribution.files:
         if not is_of_one_installation(name):
             mode = 0o755 if ".so" in name else 0o644
             rewrite = comparable_record if is_record(name) else None
-            yield Member(f"{_ROOT}/site-packages/{name}", path, mode=mode, replace=neutral(), rewrite=rewrite)
+            yield Member(f"{_ROOT}/site-packages/{name}", path, mode=mode, replace=replace, rewrite=rewrite)
 
 
 def _libraries(snapshot: Snapshot, base: Base, cache: LayerCache) -> list[Member]:

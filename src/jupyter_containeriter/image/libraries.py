@@ -9,6 +9,7 @@ names.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -51,12 +52,17 @@ def loaded(libraries: Iterable[Path], files: Iterable[Path], known: Iterable[str
     known
         Names that the base provides.
     """
-    own, provided = {path.resolve() for path in files}, set(known)
+    # A file has one inode: only the few that share one with a library are followed to where they really are.
+    inodes, provided = {path: inode for path in libraries if (inode := _inode(path))}, set(known)
+    wanted = set(inodes.values())
+    own = {path.resolve() for path in files if _inode(path) in wanted}
+    names_in = functools.cache(_names_in)
     found: dict[str, Path] = {}
-    for path in libraries:
-        if path not in own and not path.name.startswith(_OF_DRIVER):
-            beside = path.parent.glob(f"{re.split('[-.]', path.name)[0]}*")
-            names = {link.name for link in beside if link.resolve() == path}
+    for path, inode in inodes.items():
+        if path not in own and not path.name.startswith(_OF_DRIVER) and path.name not in provided:
+            stem = re.split("[-.]", path.name)[0]
+            beside = [path.with_name(name) for name in names_in(path.parent) if name.startswith(stem)]
+            names = {link.name for link in beside if _inode(link) == inode and link.resolve() == path}
             found |= dict.fromkeys(sorted(names), path) if provided.isdisjoint(names) else {}
     return found
 
@@ -117,6 +123,21 @@ def library_members(
         else:
             members.append(Member(f"{directory}/{name}", link=target))
     return members
+
+
+def _names_in(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 (names are all that is needed of thousands)
+    except OSError:
+        return []
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 (once for every binary of the environment)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _status(path: Path) -> list[int] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -70,13 +72,12 @@ class Member:
         if self.source is None:
             return [*identity, hashlib.sha256(self.data).hexdigest()]
         try:
-            status = self.source.stat()
+            status = os.stat(self.source)  # noqa: PTH116 (once for every file of an image)
         except FileNotFoundError as error:
             raise BuildError(
                 f"{self.source} belongs to what was captured but is gone.",
                 "Reinstall the package it belongs to (pip install --force-reinstall), then run the cell again.",
             ) from error
-        replaced = [[old.hex(), new.hex()] for old, new in self.replace]
         rewritten = self.rewrite.__qualname__ if self.rewrite else ""
         return [
             *identity,
@@ -86,8 +87,14 @@ class Member:
             status.st_size,
             status.st_mtime_ns,
             status.st_ino,
-            replaced,
+            _identity(self.replace),
         ]
+
+
+@functools.cache
+def _identity(replace: Replacements) -> str:
+    """Return what tells replacements from others: thousands of members share the same ones."""
+    return hashlib.sha256(repr(replace).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

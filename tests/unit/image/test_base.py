@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import zoneinfo
 from pathlib import Path
 
 import pytest
 
-from jupyter_containeriter.image.base import Base, kernel_base
+from jupyter_containeriter.image.base import Base, _standard_library, _time_zones, kernel_base
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.elf import read_elf
+from jupyter_containeriter.image.members import LayerSpec
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel base is Linux's")
 
@@ -97,3 +100,33 @@ def test_the_root_has_what_containers_expect(base: Base, root: Path) -> None:
     with tarfile.open(base.layers[0].path) as archive:
         assert archive.getmember("tmp").mode == 0o1777
     assert all((root / name).is_dir() for name in ("dev", "proc", "sys", "run"))
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install an interpreter's files for a test: a standard library and time zones."""
+    for name in ("lib/os.py", "lib/site-packages/os.py", "zones/UTC", "zones/posix/UTC", "zones/right/UTC"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "lib"))
+    monkeypatch.setattr(zoneinfo, "TZPATH", (str(tmp_path / "zones"),))
+    return tmp_path
+
+
+def listed() -> LayerSpec:
+    """List what there is of an interpreter, as for every image."""
+    return LayerSpec("base", "", (*_standard_library(), *_time_zones()))
+
+
+def test_what_images_do_without_is_not_listed(installed: Path) -> None:
+    """Packages beside the standard library, and the copies of all time zones, stay behind."""
+    assert [member.source for member in listed().members] == [installed / "lib" / "os.py", installed / "zones" / "UTC"]
+
+
+@pytest.mark.parametrize("name", ["lib/os.py", "zones/UTC"])
+def test_a_changed_file_of_the_interpreter_is_seen(installed: Path, name: str) -> None:
+    """An update of the standard library, or of the time zones, while the kernel runs makes another base."""
+    before = listed().key()
+    assert listed().key() == before
+    (installed / name).write_text("changed")
+    assert listed().key() != before

@@ -75,6 +75,14 @@ def test_a_changed_file_of_the_same_size_gives_a_new_layer(tmp_path: Path) -> No
     assert cache.layer(_spec([Member("a.py", source)])).digest != before.digest
 
 
+def test_what_is_replaced_matters(tmp_path: Path) -> None:
+    """The same file with other bytes replaced is another layer."""
+    path = tmp_path / "file"
+    path.write_bytes(b"/home/a")
+    keys = {_spec([Member("a", path, replace=pairs)]).key() for pairs in ((), ((b"a", b"b"),), ((b"a", b"c"),))}
+    assert len(keys) == 3
+
+
 def test_an_unchanged_layer_is_not_read_again(tmp_path: Path) -> None:
     """What is in the cache is found by the status of its sources alone."""
     cache = LayerCache(tmp_path / "cache")

@@ -65,6 +65,22 @@ def test_loaded_library_has_the_names_it_may_be_asked_for(tmp_path: Path) -> Non
     assert loaded([real], [tmp_path / "libsound.so"], []) == {}
 
 
+def test_loaded_library_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+    """What a process had loaded long ago may have been uninstalled since, with its directory."""
+    real = library(tmp_path / "libsound.so.2")
+    assert loaded([real, tmp_path / "libgone.so.1", tmp_path / "gone" / "liba.so"], [], []) == {real.name: real}
+    real.unlink()
+    assert loaded([real], [], []) == {}
+
+
+def test_new_name_of_a_loaded_library_is_seen(tmp_path: Path) -> None:
+    """A link that was made beside it since the last image counts in the next one."""
+    real = library(tmp_path / "libsound.so.2")
+    assert set(loaded([real], [], [])) == {real.name}
+    (tmp_path / "libsound.so").symlink_to(real.name)
+    assert set(loaded([real], [], [])) == {real.name, "libsound.so"}
+
+
 def test_driver_stays_with_its_machine(tmp_path: Path) -> None:
     """The library of a GPU's driver is not taken along: another machine has another driver."""
     assert loaded([library(tmp_path / "libcuda.so.550.54")], [], []) == {}
