@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import cpus
 from .inference import warm
 from .model import LoadedModel, load
 from .worker import Worker
@@ -44,6 +45,7 @@ def serve(root: Path, started: float) -> None:
     # All interfaces of the container's own network; the engine publishes on 127.0.0.1.
     host = os.environ.get("CONTAINERITER_HOST", "0.0.0.0")  # noqa: S104
     listener = _listen(host, os.environ.get("CONTAINERITER_PORT", "8080"))
+    cpus.fit()  # Before the model imports what reads it.
     worker = Worker()
     loading = worker.submit(_load, root)
     from .guard import Keys
