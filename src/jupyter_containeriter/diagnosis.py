@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jupyter_containeriter.bubblewrap import namespaces_work
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import select_engine
 from jupyter_containeriter.errors import ContainerIterError
@@ -104,7 +105,7 @@ def _directories(settings: ContainerIter) -> Iterator[Finding]:
             remedy = f"Make it writable, or set {variable} to another directory."
             yield Finding(topic, "error", f"{directory} cannot be written: {error.strerror}", remedy)
             continue
-        message = f"{directory}, {free / 1e9:.1f} GB free"
+        message = f"{directory}, {size_text(free)} free"
         if free > ENOUGH_BYTES:
             yield Finding(topic, "ok", message)
         else:

@@ -194,5 +194,5 @@ def test_a_gigabyte_beside_the_code_is_refused(notebook: Notebook, shared_lab: L
         file.truncate(2_000_000_000)
     notebook.ok("import shop\ndef big(rows): return [shop.f(row) for row in rows]")
     refusal = notebook.run("%containerize big --name big --sample [1]").refusal()
-    assert "The biggest: shop/data/train.bin (2,000 MB)" in refusal.message
+    assert "The biggest: shop/data/train.bin (2.0 GB)" in refusal.message
     assert "Move what the model does not read" in refusal.remedy

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.capture.archives import Archives
 from jupyter_containeriter.capture.imports import imported_modules
 from jupyter_containeriter.capture.inventory import Inventory
@@ -188,12 +189,12 @@ def _linked(extension: Path) -> list[Path]:
 
 def _too_much(found: Found, files: list[tuple[str, Path, int]]) -> CaptureError:
     biggest = sorted(files, key=lambda entry: -entry[2])[:3]
-    named = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for name, _, size in biggest)
+    named = ", ".join(f"{name} ({size_text(size)})" for name, _, size in biggest)
     total = sum(size for _, _, size in files)
     count = f"more than {MAX_CODE_FILES:,}" if len(files) > MAX_CODE_FILES else f"{len(files):,}"
     directory = found.portion[1] if found.portion else found.file.parent
     return CaptureError(
-        f"The local package {found.top} has {count} files of {total / 1e6:,.0f} MB, too much to be code. "
+        f"The local package {found.top} has {count} files of {size_text(total)}, too much to be code. "
         f"The biggest: {named}.",
         f"Move what the model does not read out of {directory}, or install the package "
         f"(pip install {directory.parent}): installed packages may be of any size.",

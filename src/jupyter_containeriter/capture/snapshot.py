@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.capture.closure import Attempt, Closure, Trial, close_over
 from jupyter_containeriter.capture.content import Content, pickle_content
 from jupyter_containeriter.capture.edited import edited_modules, edited_note
@@ -124,9 +125,7 @@ def capture(request: CaptureRequest, workspace: Path, rules: Rules | None = None
         {"name": d.name, "version": d.version, "size_bytes": d.size_bytes, "reason": d.reason}
         for d in closure.environment
     ]
-    document["left_out"] = {
-        f"{d.name} {d.version}": f"{d.size_bytes / 1e6:,.0f} MB; {d.reason}" for d in closure.left_out
-    }
+    document["left_out"] = {f"{d.name} {d.version}": f"{size_text(d.size_bytes)}; {d.reason}" for d in closure.left_out}
     described = {**content.files, "snapshot.json": _json(document)}
     code = guard.without_keys(closure.code)
     guard.look_at_files(described, code, closure.code_digest)
@@ -192,7 +191,7 @@ def _predict(request: CaptureRequest, predictor: Predictor) -> _Predictions:
         returned = wire.infer_schema(expected, name="output-0")
         sample = {"inputs": encoded, "outputs": wire.encode(expected, returned)}
     if (size := len(_json(sample))) > MAX_SAMPLE_BYTES:
-        raise UsageError(f"The sample takes {size / 1e6:.0f} MB.", "Give a few rows: --sample X_test[:5].")
+        raise UsageError(f"The sample takes {size_text(size)}.", "Give a few rows: --sample X_test[:5].")
     schema = {"inputs": inputs, "outputs": outputs, "expected": returned}
     return _Predictions(expected, deterministic, schema, sample)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jupyter_containeriter.bytesize import size_text
 from jupyter_containeriter.errors import BuildError, NotFoundError
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.image.foreign import diff_ids, digest_of, document, keep_document, unpacked
@@ -68,14 +69,14 @@ class Pull:
         pairs = list(zip(manifest["layers"], diff_ids(config), strict=True))
         missing = {diff_id: layer for layer, diff_id in pairs if not self._cache.use(diff_id)}
         size = sum(layer["size"] for layer in missing.values())
-        progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size / 1e6:.0f} MB.")
+        progress.note(f"Fetching {self._reference}: {len(missing)} of {len(pairs)} layers, {size_text(size)}.")
         received = 0
 
         def told(pieces: Iterator[bytes]) -> Iterator[bytes]:
             nonlocal received
             for piece in pieces:
                 received += len(piece)
-                progress.detail(f"{received / 1e6:.0f} of {size / 1e6:.0f} MB")
+                progress.detail(f"{size_text(received)} of {size_text(size)}")
                 yield piece
 
         for diff_id, layer in missing.items():

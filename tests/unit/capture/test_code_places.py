@@ -438,8 +438,8 @@ def test_too_much_data_is_refused_with_its_biggest_files(
             file.truncate(size * 1_000_000_000)
     with pytest.raises(CaptureError) as caught:
         search("shop")
-    assert "The local package shop has 4 files of 5,000 MB" in caught.value.message
-    assert "shop/data/train.bin (3,000 MB), shop/data/test.bin (2,000 MB)" in caught.value.message
+    assert "The local package shop has 4 files of 5.0 GB" in caught.value.message
+    assert "shop/data/train.bin (3.0 GB), shop/data/test.bin (2.0 GB)" in caught.value.message
     assert str(directory / "shop") in caught.value.remedy
     monkeypatch.setattr(code_module, "MAX_CODE_FILES", 3)
     monkeypatch.setattr(code_module, "MAX_CODE_BYTES", 10**12)
