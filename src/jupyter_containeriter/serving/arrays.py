@@ -85,7 +85,7 @@ def packed_data(array: Array, where: str) -> tuple[Any, dict[str, Any]]:
 def from_data(name: str, data: Any, column: Column, parameters: dict[str, Any]) -> Array:
     """Return the one-dimensional array of data whose envelope was checked."""
     dtype = np.dtype(column["dtype"])
-    if isinstance(data, Packed | ByteStrings):
+    if type(data) is not list:
         if (array := _from_binary(data, dtype, parameters)) is not None:
             return array
         data = plain_data(name, data)

@@ -77,6 +77,8 @@ def attach(tensors: Any, binary: memoryview | None, field: str = "inputs") -> No
     WireError
         If sizes, shapes and data do not agree. The message names the tensor.
     """
+    if binary is None and not _have_parameters(tensors):
+        return  # As most requests are.
     left = binary
     for name, tensor in by_name(tensors, field).items():
         parameters = parameters_of(tensor)
@@ -93,6 +95,10 @@ def attach(tensors: Any, binary: memoryview | None, field: str = "inputs") -> No
                 tensor["parameters"] = {**parameters, "content_type": "base64"}
     if left:
         raise WireError(f"{field}: {len(left)} bytes of binary data follow those of the last tensor")
+
+
+def _have_parameters(tensors: Any) -> bool:
+    return isinstance(tensors, list) and any(type(tensor) is dict and tensor.get("parameters") for tensor in tensors)
 
 
 def _size(tensor: Tensor, size: Any, left: int) -> int:

@@ -171,7 +171,7 @@ def read_tensor(tensor: Tensor, datatype: str, *, packed: bool = False) -> tuple
     if tensor.get("datatype") != datatype:
         raise WireError(f"{name}: expected datatype {datatype}, got {tensor.get('datatype')!r}")
     shape = shape_of(tensor)
-    if isinstance(data, Packed | ByteStrings):
+    if type(data) is not list and isinstance(data, (Packed, ByteStrings)):
         return shape, data if packed else plain_data(name, data)
     if not isinstance(data, list):
         raise WireError(f"{name}: expected data to be a list, got {type_name(data)}")

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -126,6 +127,7 @@ def _infer(value: Any, name: str, prefix: str) -> Schema:
     return schema or _infer_json(value, name)
 
 
+@cache
 def _codec(kind: str) -> Codec:
     """Import what carries a kind, and with it the library that its values are of."""
     module, _ = _RICH[kind]
@@ -221,7 +223,8 @@ def encode(value: Any, schema: Schema, *, cast: bool = False, packed: bool = Fal
 def listed(tensor: Tensor) -> Tensor:
     """Return a tensor, its data, if it has any, made a list as JSON has it where they were left an array."""
     if type(tensor.get("data", [])) is not list:
-        to_data = import_module(".arrays", __package__).to_data
+        from .arrays import to_data
+
         tensor["data"], _ = to_data(tensor["data"], tensor["name"])
     return tensor
 
