@@ -20,8 +20,9 @@ bentoml batching
 ceiling
     A server that only answers the same bytes (``echo.py``): what the load generator itself can do.
 
-``first`` is the seconds from starting the process to its first correct answer. ``imports`` are what our server imported
-until then, by top-level package, in milliseconds of a run of its own under ``-X importtime`` (which takes time itself).
+``cpu_ms_per_request`` is what a server's processes used, whatever else the machine was busy with. ``first`` is the
+seconds from starting the process to its first correct answer. ``imports`` are what our server imported until then, by
+top-level package, in milliseconds of a run of its own under ``-X importtime`` (which takes time itself).
 
 Run with ``make bench``; prints one JSON object. Needs Linux and two cores.
 """
@@ -46,12 +47,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.engines.sandbox import SandboxEngine
 from jupyter_containeriter.image.base import kernel_base
 from jupyter_containeriter.image.build import build
 from jupyter_containeriter.image.cache import LayerCache
-from jupyter_containeriter.traffic import generate, post
+from jupyter_containeriter.traffic import Tick, generate, post
 from jupyter_containeriter.types import RunSpec
 from models import pipeline
 from rivals import SERVICES, Environment, bentoml_question, kernel, mlflow_question
@@ -59,7 +62,7 @@ from workbench import Question, await_answer, command, directory, free_port, jud
 
 LEVELS = (1, 16)
 HERE = Path(__file__).parent
-OURS = "ours"
+OURS, CEILING = "ours", "ceiling"
 TOP = 10
 ROUNDS = 5
 #: Of load, for each number of connections.
@@ -83,6 +86,7 @@ class Contestant:
     rps: dict[int, list[float]] = field(default_factory=lambda: {level: [] for level in LEVELS})
     p50: dict[int, list[float]] = field(default_factory=lambda: {level: [] for level in LEVELS})
     p99: dict[int, list[float]] = field(default_factory=lambda: {level: [] for level in LEVELS})
+    cpu: dict[int, list[float]] = field(default_factory=lambda: {level: [] for level in LEVELS})
 
     def measure(self, cores: Cores) -> None:
         """Start it, wait for its first answer, load it, end it."""
@@ -95,17 +99,30 @@ class Contestant:
             self.first.append(time.monotonic() - began)
             token = self.question.headers.get("Authorization", "").removeprefix("Bearer ")
             request = post(self.question.path, self.question.content, host=f"127.0.0.1:{port}", token=token)
-            for level in generate([request], port, levels=LEVELS, seconds=SECONDS):
-                if level.errors or level.ended:
-                    raise SystemExit(f"{self.name} failed under load: {level}\n{logs()}")
-                self.rps[level.connections].append(len(level.latencies) / level.seconds)
-                self.p50[level.connections].append(1e3 * quantile(level.latencies, 0.5))
-                self.p99[level.connections].append(1e3 * quantile(level.latencies, 0.99))
+            for connections in LEVELS:
+                self._load(request, port, connections)
             await_answer(port, self.question, logs)
+
+    def _load(self, request: bytes, port: int, connections: int) -> None:
+        servers = psutil.Process().children(recursive=True)
+        used: list[float] = []
+
+        def note(tick: Tick) -> None:
+            if tick.phase == "measuring" and not used:
+                used.append(cpu_seconds(servers))
+
+        [level] = generate([request], port, levels=[connections], seconds=SECONDS, heard=note)
+        if level.errors or level.ended:
+            raise SystemExit(f"{self.name} failed under load: {level}")
+        answers = len(level.latencies)
+        self.rps[connections].append(answers / level.seconds)
+        self.p50[connections].append(1e3 * quantile(level.latencies, 0.5))
+        self.p99[connections].append(1e3 * quantile(level.latencies, 0.99))
+        self.cpu[connections].append(1e3 * (cpu_seconds(servers) - used[0]) / answers)
 
     def report(self) -> dict[str, Any]:
         """Return medians of the rounds."""
-        figures = {"rps": self.rps, "p50_ms": self.p50, "p99_ms": self.p99}
+        figures = {"rps": self.rps, "p50_ms": self.p50, "p99_ms": self.p99, "cpu_ms_per_request": self.cpu}
         levels = {
             f"{count} connections": rounded({name: statistics.median(found[count]) for name, found in figures.items()})
             for count in LEVELS
@@ -128,6 +145,11 @@ class Cores:
             yield
         finally:
             os.sched_setaffinity(0, {self.client})
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """Return what processes used."""
+    return sum(times.user + times.system for times in (one.cpu_times() for one in processes))
 
 
 def quantile(values: array[float] | list[float], share: float) -> float:
@@ -255,7 +277,7 @@ def ceiling(path: Path) -> Contestant:
     def serve(port: int) -> contextlib.AbstractContextManager[Callable[[], str]]:
         return process([sys.executable, str(HERE / "echo.py"), str(port)], os.environ, HERE, path / "ceiling.log")
 
-    return Contestant("ceiling", serve, Question("/", {}, {"predictions": [0]}))
+    return Contestant(CEILING, serve, Question("/", {}, {"predictions": [0]}))
 
 
 # --- the comparison ------------------------------------------------------------------------------------------------
@@ -295,18 +317,23 @@ def compare(runs: int | None) -> dict[str, Any]:
 
 def told(one: Contestant) -> str:
     """Return the last figures, for people."""
-    return "; ".join(f"{count}: {one.rps[count][-1]:,.0f} rps, p50 {one.p50[count][-1]:.2f} ms" for count in LEVELS)
+    return "; ".join(
+        f"{count}: {one.rps[count][-1]:,.0f} rps, p50 {one.p50[count][-1]:.2f} ms, CPU {one.cpu[count][-1]:.3f} ms"
+        for count in LEVELS
+    )
 
 
 def report(contestants: list[Contestant], alone: float) -> dict[str, Any]:
     """Return all figures, and what we want them to be."""
-    by_name = {one.name: one for one in contestants}
-    ours, most = by_name[OURS], max(LEVELS)
-    mine = statistics.median(ours.rps[most])
+    ours = next(one for one in contestants if one.name == OURS)
+    most = max(LEVELS)
+    rivals = [one for one in contestants if one.name not in {OURS, CEILING}]
     ratios = {
-        f"{OURS} / {name}, rps at {most} connections": judged(mine / statistics.median(one.rps[most]), least=TIMES)
-        for name, one in by_name.items()
-        if name not in {OURS, "ceiling"}
+        f"{OURS} / {one.name}, rps at {most} connections": {
+            **judged(statistics.median(ours.rps[most]) / statistics.median(one.rps[most]), least=TIMES),
+            "by_cpu": round(statistics.median(one.cpu[most]) / statistics.median(ours.cpu[most]), 3),
+        }
+        for one in rivals
     }
     return {
         "rounds": len(ours.first),
