@@ -9,6 +9,7 @@ CODINGS = ("gzip", "deflate")
 
 #: zlib's window, and for gzip its header.
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_STEP = 256 * 1024
 #: What is smaller takes as long to compress as to send.
 _SMALLEST = 1024
 #: The fastest: on the networks that models are asked over, more takes longer than it saves.
@@ -42,18 +43,23 @@ def inflate(body: bytes | bytearray, coding: str, limit: int) -> bytearray:
     TooLargeError
         It would become larger; the rest of it was not inflated.
     """
-    stream = zlib.decompressobj(_WINDOWS[coding])
-    try:
-        inflated = stream.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise CompressionError(f"Content-Encoding: the body is not {coding}: {error}") from None
-    if len(inflated) > limit:
-        raise TooLargeError
+    stream, inflated, view = zlib.decompressobj(_WINDOWS[coding]), bytearray(), memoryview(body)
+    # In steps: a small input may become large, and what is left of an input is copied.
+    for start in range(0, len(view), _STEP):
+        piece: bytes | memoryview = view[start : start + _STEP]
+        while piece and not stream.eof:
+            try:
+                inflated += stream.decompress(piece, _STEP)
+            except zlib.error as error:
+                raise CompressionError(f"Content-Encoding: the body is not {coding}: {error}") from None
+            if len(inflated) > limit:
+                raise TooLargeError
+            piece = stream.unconsumed_tail
+        if stream.unused_data or (stream.eof and start + _STEP < len(view)):
+            raise CompressionError(f"Content-Encoding: something follows the {coding} body")
     if not stream.eof:
         raise CompressionError(f"Content-Encoding: the {coding} body is cut off")
-    if stream.unused_data:
-        raise CompressionError(f"Content-Encoding: {len(stream.unused_data)} bytes follow the {coding} body")
-    return bytearray(inflated)
+    return inflated
 
 
 def deflate(chunks: Iterable[bytes], coding: str) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     _held_bytes: int = 0
     _open: set[Ask] = field(default_factory=set)
+    _inflater: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "inflater"))
 
     @property
     def ready(self) -> bool:
@@ -160,7 +162,9 @@ class Service:
 
     async def _inflated(self, request: Request, body: bytearray, coding: str) -> bytearray:
         try:
-            inflated = await asyncio.to_thread(inflate, body, coding, self.max_body_bytes)
+            # One after the other: how much memory a body takes is only known once it is inflated.
+            loop = asyncio.get_running_loop()
+            inflated = await loop.run_in_executor(self._inflater, inflate, body, coding, self.max_body_bytes)
         except CompressionError as error:
             raise HTTPException(400, str(error)) from None
         except TooLargeError:

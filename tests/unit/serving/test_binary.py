@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from jupyter_containeriter.serving import wire
+from jupyter_containeriter.serving.compression import TooLargeError, inflate
 
 from .conftest import Answer, Client
 
@@ -284,6 +285,16 @@ def test_bodies_are_compressed_as_asked(serve: Serve, coding: str, compress: Cal
     assert (plain.body, "content-encoding" in plain.headers) == (inflated, False)
 
 
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize("size", [0, 1, 2**18 - 1, 2**18, 2**18 + 1, 3_000_000])
+def test_any_body_is_inflated(coding: str, compress: Callable[[bytes], bytes], size: int) -> None:
+    """Bodies of any size come back as they were, whether they compress well or not; one byte more is too large."""
+    for body in (bytes(size), np.random.default_rng(0).bytes(size)):
+        assert inflate(compress(body), coding, size) == body
+        with pytest.raises(TooLargeError):
+            inflate(compress(body + b"x"), coding, size)
+
+
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
@@ -293,10 +304,11 @@ def test_bodies_are_compressed_as_asked(serve: Serve, coding: str, compress: Cal
         ("gzip", b"", 400),
         ("deflate", zlib.compress(b"{}" * 100)[:-4], 400),
         ("gzip", gzip.compress(b"{}") * 2, 400),
+        ("gzip", gzip.compress(np.random.default_rng(0).bytes(2**18 - 200)) + bytes(2**18), 400),
         ("br", b"{}", 415),
         ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), 415),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_compressed_bodies_are_bounded(serve: Serve, coding: str, body: bytes, status: int) -> None:
     """A body that inflates beyond the limit is answered with 413, one that is not what it says with 400."""
