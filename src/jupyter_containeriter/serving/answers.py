@@ -19,7 +19,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from .tensors import WireError, is_numpy_scalar
+from .tensors import WireError
 
 #: Types without parts that are what they seem; most answers hold nothing else.
 _LEAVES = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
 
 def _built_on(value: Any) -> Any:
     """Return the plain value that one of a class of somebody's own stands for, or the value itself."""
-    if type(value) in _LEAVES or is_numpy_scalar(value) or isinstance(value, type):
+    if type(value) in _LEAVES or type(value).__module__ == "numpy" or isinstance(value, type):
         return value
     if isinstance(value, Enum):
         return value.value

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from . import documentation, invocations, management, open_inference, repository
 from .guard import Guard
 from .metrics import metrics
-from .responses import error_response
+from .responses import error_response, send_response
 from .routing import Endpoint, Router
 from .service import Service
 
@@ -77,7 +77,7 @@ class Application:
             status = response.status_code
             if self._service.draining:
                 response.headers["Connection"] = "close"
-            await response(scope, receive, send)
+            await send_response(response, scope, receive, send)
         finally:
             self._service.release(request)
             metrics.in_flight -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,13 @@ _NAT = np.iinfo(np.int64).min
 
 def describe_dtype(dtype: np.dtype[Any], where: str) -> Column:
     """Return ``{"dtype", "datatype"}`` of a numpy dtype, or raise :class:`WireError` if it cannot be carried."""
+    if (described := _described(dtype)) is None:
+        raise WireError(f"{where}: cannot carry the dtype {dtype}; convert it to numbers, strings or dates")
+    return dict(zip(("dtype", "datatype"), described, strict=True))
+
+
+@lru_cache(256)  # Asking a dtype for its name takes longer than all else.
+def _described(dtype: np.dtype[Any]) -> tuple[str, str] | None:
     kind = dtype.kind
     if kind == "b":
         datatype = "BOOL"
@@ -46,9 +54,9 @@ def describe_dtype(dtype: np.dtype[Any], where: str) -> Column:
     elif kind == "m" and dtype != np.dtype("m8"):
         datatype = "INT64"
     else:
-        raise WireError(f"{where}: cannot carry the dtype {dtype}; convert it to numbers, strings or dates")
+        return None
     # The name says the same on every machine; byte order and the width of strings are only in the other form.
-    return {"dtype": dtype.name if dtype.isnative and kind not in "US" else dtype.str, "datatype": datatype}
+    return (dtype.name if dtype.isnative and kind not in "US" else dtype.str), datatype
 
 
 def to_data(array: Array, where: str) -> tuple[list[Any], dict[str, Any]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .inference import write_json
+from .responses import SEND_WHOLE
 
 #: What a request's line and headers may take. Clients and proxies send a few kilobytes at most.
 _HEAD_BYTES = 64 * 1024
@@ -55,6 +59,7 @@ class Connection(HttpToolsProtocol):
         """End a head."""
         self._head, self._in_body = None, True
         super().on_headers_complete()
+        self.scope[SEND_WHOLE] = partial(_send_whole, self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         """End a request."""
@@ -90,3 +95,29 @@ class Connection(HttpToolsProtocol):
     @staticmethod
     def _may_answer(cycle: Any) -> bool:
         return bool(cycle.response_complete or (cycle.more_body and not cycle.response_started))
+
+
+def _send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Send a response, whose length is among its headers, by one write; return whether it could be done.
+
+    By ASGI it would be two messages, each checked again, and two writes: as much work as reading the request.
+    """
+    if cycle.disconnected or cycle.flow.write_paused or len(body) > HIGH_WATER_LIMIT:
+        return False
+    content = [STATUS_LINE[status]]
+    for name, value in (*cycle.default_headers, *headers):
+        content += (name, b": ", value, b"\r\n")
+    closes = (b"connection", b"close") in headers
+    if closes:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        content.append(b"connection: close\r\n")
+    content += (b"\r\n", b"" if cycle.scope["method"] == "HEAD" else body)
+    cycle.waiting_for_100_continue = False
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(b"".join(content))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True

@@ -30,7 +30,18 @@ async def reply_response(request: Request, reply: Reply) -> Response:
     if coding := wanted_coding(request.headers.get("accept-encoding", ""), chunks):
         chunks = await asyncio.to_thread(deflate, chunks, coding)
         headers |= {"Content-Encoding": coding, "Vary": "Accept-Encoding"}
-    return ChunksResponse(chunks, headers)
+    return ChunksResponse(chunks, headers) if len(chunks) > 1 else Response(chunks[0], headers=headers)
+
+
+#: Where the scope of a request may hold what sends a whole response at once; see :class:`.connection.Connection`.
+SEND_WHOLE = "containeriter.send_whole"
+
+
+async def send_response(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response: in one piece where it is one and the connection can."""
+    send_whole = scope.get(SEND_WHOLE) if type(response) is Response else None
+    if send_whole is None or not send_whole(response.status_code, response.raw_headers, response.body):
+        await response(scope, receive, send)
 
 
 class ChunksResponse(Response):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from .batcher import Ask, Job
 from .compression import CODINGS, CompressionError, TooLargeError, inflate
@@ -153,7 +153,12 @@ class Service:
         if coding not in (*CODINGS, "identity"):
             raise HTTPException(415, f"Content-Encoding: expected {' or '.join(CODINGS)}, got {coding}")
         body = bytearray()
-        async for chunk in request.stream():
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             if len(body) + len(chunk) > self.max_body_bytes:
                 raise self._too_large()
             body += chunk
