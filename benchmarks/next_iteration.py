@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from by_hand import ByHand
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
 from models import forest
 from ours import Ours

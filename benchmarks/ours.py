@@ -13,7 +13,8 @@ import numpy as np
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.image.base import kernel_base
 from jupyter_containeriter.image.build import build
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.session import Session
 from jupyter_containeriter.types import Image, Layer
 from models import forest
 from workbench import Trial

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.magic_arguments import number
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter, parse_budget
 from jupyter_containeriter.show.live import watched
 
@@ -53,6 +54,7 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "port": _COUNT,
     "token": ((bool,), "True or False"),
     "deploy": ((bool,), "True or False"),
+    "fresh": ((bool,), "True or False"),
     "include": _PACKAGES,
     "exclude": _PACKAGES,
     "allow_data": ((bool,), "True or False"),
@@ -115,6 +117,7 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     port: int | None = None,
     token: bool = True,
     deploy: bool = True,
+    fresh: bool = False,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     allow_data: bool = False,
@@ -148,11 +151,13 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     gpus
         ``"all"`` or a count (Docker only).
     port
-        Port on 127.0.0.1; any free one by default.
+        Port on 127.0.0.1; by default one that is the name's own, the same for every version.
     token
         False to serve without a bearer token.
     deploy
         False to build and load the image only.
+    fresh
+        True to start a new container from the exact image, also where the running one could load the model.
     include, exclude
         Packages to add to, or leave out of, the image.
     allow_data
@@ -178,6 +183,7 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     _check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
     _check(base=base, platform=platform)
     _check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
+    _check(fresh=fresh)
     _check(include=include, exclude=exclude, allow_data=allow_data, allow_secrets=allow_secrets)
     options = RunOptions(
         engine=engine,
@@ -189,6 +195,7 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
         port=None if port is None else int(port),
         token=token,
         deploy=deploy,
+        fresh=fresh,
         params=params or {},
         metrics={key: number("metrics", key, value) for key, value in (metrics or {}).items()},
         tags=tags or {},
@@ -217,10 +224,13 @@ def run_containerize(request: CaptureRequest, options: RunOptions) -> Deployment
     return watched(f"Containerizing {request.name}", partial(session().containerize, request, options))
 
 
-def deploy(reference: str, options: RunOptions | None = None) -> Deployment:
-    """Run the exact image of ``NAME:VERSION`` again; it is verified before it replaces what runs."""
-    _check(reference=reference)
-    return watched(f"Deploying {reference}", partial(session().deploy, reference, options))
+def deploy(reference: str, *, fresh: bool = False) -> Deployment:
+    """Let ``NAME:VERSION`` serve again; it is verified before it replaces what runs.
+
+    The running container loads it where that is enough; ``fresh`` starts a new one from the exact image.
+    """
+    _check(reference=reference, fresh=fresh)
+    return watched(f"Deploying {reference}", partial(session().deploy, reference, fresh=fresh))
 
 
 def rollback(name: str, to: int | None = None) -> Deployment:
@@ -240,9 +250,9 @@ def deployments() -> list[Deployment]:
     return session().deployments()
 
 
-def unreachable() -> str:
-    """Return what :func:`deployments` could not look at, as a sentence; "" where it saw everything."""
-    return session().unreachable()
+def remarks() -> str:
+    """Return what :func:`deployments` could not look at, and what should run and does not, as sentences; or ""."""
+    return " ".join(session().remarks())
 
 
 def iterations(name: str | None = None, last: int | None = None) -> DataFrame:

@@ -76,7 +76,7 @@ def _deployments(options: argparse.Namespace) -> int:
 
     found = Deployments(api.deployments())
     _print(options, found.document(), found.text())
-    if note := api.unreachable():
+    if note := api.remarks():
         print(note, file=sys.stderr)
     return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import urllib3
 
-from jupyter_containeriter.errors import EngineError, UsageError
+from jupyter_containeriter.errors import EngineError, NotFoundError, UsageError
 from jupyter_containeriter.serving import binary, wire
 
 #: From this size of arrays on they are sent as binary data; below it JSON takes no longer.
@@ -31,11 +31,14 @@ class InferenceClient:
         The model's name.
     schema
         The ``signature`` member of ``snapshot.json``, or None.
+    version
+        The version to ask, whatever other one the server may have switched to.
     """
 
-    def __init__(self, url: str, token: str, name: str, schema: Mapping[str, Any] | None) -> None:
+    def __init__(self, url: str, token: str, name: str, schema: Mapping[str, Any] | None, version: int) -> None:
         self._url = url
         self._name = name
+        self._path = f"/v2/models/{name}/versions/{version}"
         self._schema = schema or {}
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
@@ -59,7 +62,7 @@ class InferenceClient:
             The server does not answer, or its model failed: look at ``logs()``.
         """
         body, headers = self._body(self._encode(data))
-        url = f"{self._url}/v2/models/{self._name}/infer"
+        url = f"{self._url}{self._path}/infer"
         try:
             response = self._pool.request("POST", url, body=body, headers={**self._headers, **headers})
         except urllib3.exceptions.HTTPError as error:
@@ -105,6 +108,8 @@ class InferenceClient:
         if response.status == 200:
             return self._outputs(response)
         message = f"{self._name} answered {response.status}: {_read(response).get('error', '')}"
+        if response.status == 404:
+            raise NotFoundError(message, f"Let that version serve again: %deploy {self._name}:VERSION.")
         if response.status == 400:
             raise UsageError(message, "Give data like the sample.")
         raise EngineError(message, "See logs() of the deployment for the traceback.")

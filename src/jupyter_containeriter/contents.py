@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from jupyter_containeriter.errors import BuildError, NotFoundError
 from jupyter_containeriter.names import parse_reference
-from jupyter_containeriter.road import stored_document
+from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.settings import KERNEL_BASE
 from jupyter_containeriter.show.contents import contents_card, contents_text
 from jupyter_containeriter.show.shown import Shown
@@ -196,7 +196,7 @@ def inspect(session: Session, reference: str) -> ImageContents:
 
 
 def _iteration(session: Session, name: str, version: int | None) -> Iteration:
-    session.reconcile()
+    session.reconciler.reconcile()
     history = session.history
     iteration = history.latest(name, RUNNABLE) if version is None else history.get(name, version)
     if iteration is None:

@@ -61,7 +61,7 @@ class Deployment:
         times: Mapping[str, float] | None = None,
     ) -> Deployment:
         """Make one from what the store knows of the container."""
-        handle = store.read(container.id) if container else Handle()
+        handle = store.serving(container) if container else Handle()
         return cls(iteration, engine, container, handle.token, handle.schema, handle.example, load, times, store)
 
     @property
@@ -154,7 +154,7 @@ class Deployment:
             The server does not answer, or its model failed.
         """
         self._running()
-        return InferenceClient(self.url, self.token, self.name, self.schema).predict(data)
+        return InferenceClient(self.url, self.token, self.name, self.schema, self.version).predict(data)
 
     def logs(self, tail: int = 50) -> str:
         """Return the last lines the server wrote."""

@@ -194,7 +194,7 @@ class GarbageCollector:
             Another kernel is giving disk back.
         """
         session = self._session
-        session.reconcile()
+        session.reconciler.reconcile()
         with self._exclusively():
             now = time.time()
             quiet = max(min([now, *self._running_since()]), now - _LONGEST_SECONDS)
@@ -310,7 +310,7 @@ class GarbageCollector:
     def _running_since(self) -> Iterator[float]:
         """Yield when the iterations began that kernels are at work on: what they used since then must stay."""
         session = self._session
-        rows = [row for row in session.history.running(session.host) if session.is_busy(row.name)]
+        rows = [row for row in session.history.running(session.host) if session.locks.is_busy(row.name)]
         rows += [row for history in self._other_histories() for row in history.running(session.host)]
         yield from (row.started_at.timestamp() for row in rows)
 

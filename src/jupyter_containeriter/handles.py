@@ -10,11 +10,12 @@ import json
 import os
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_containeriter.errors import EngineError
+from jupyter_containeriter.types import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class Handle:
         How it was asked to run: ``memory``, ``cpus``, ``gpus``, ``port``, ``token``.
     engine
         The endpoint of the engine that runs it, "" where an early version did not note it.
+    manager
+        The token that may replace its model, "" where its server knows none.
+    traits
+        What it fixed when it started; a version with other traits needs another container.
     """
 
     token: str = ""
@@ -40,6 +45,35 @@ class Handle:
     example: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: str = ""
+    manager: str = ""
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Which container serves a name, and which version it is to serve.
+
+    Attributes
+    ----------
+    container
+        Its id.
+    iteration, version
+        Of the version that was loaded into it while it ran; "" and 0 for the one it was started with.
+    schema, example
+        As in :class:`Handle`, of that version.
+    """
+
+    container: str
+    iteration: str = ""
+    version: int = 0
+    schema: Mapping[str, Any] | None = None
+    example: str = ""
+
+    def applied(self, container: Container) -> Container:
+        """Return the container as what it serves, not as what it was started with."""
+        if container.id != self.container or not self.iteration:
+            return container
+        return replace(container, iteration=self.iteration, version=self.version)
 
 
 class HandleStore:
@@ -75,27 +109,39 @@ class HandleStore:
     def tokens(self) -> dict[str, str]:
         """Return every token there is, by how it is called in messages."""
         names = [path.name for path in self._directory.glob("*") if path.is_file() and not path.name.startswith(".")]
-        return {f"the token of container {name[:12]}": token for name in names if (token := self.read(name).token)}
+        handles = {name[:12]: self.read(name) for name in names}
+        ordinary = {f"the token of container {name}": handle.token for name, handle in handles.items()}
+        managing = {f"the management token of container {name}": handle.manager for name, handle in handles.items()}
+        return {called: token for called, token in {**ordinary, **managing}.items() if token}
 
     def forget(self, container_id: str) -> None:
         """Remove a container's handle."""
         (self._directory / container_id).unlink(missing_ok=True)
 
-    def promote(self, name: str, container_id: str) -> None:
-        """Note durably that this container serves the name from now on."""
-        self._write(self._promoted / name, container_id)
+    def promote(self, name: str, promise: Promise) -> None:
+        """Note durably what serves the name from now on."""
+        self._write(self._promoted / name, json.dumps(asdict(promise)))
 
-    def promoted(self, name: str) -> str:
-        """Return the id of the container that was promoted last, "" where none was."""
+    def promise(self, name: str) -> Promise | None:
+        """Return what was promoted last, None where nothing was."""
         try:
-            return (self._promoted / name).read_text()
+            text = (self._promoted / name).read_text()
         except FileNotFoundError:
-            return ""
+            return None
+        # Early versions noted the container's id and nothing else.
+        return Promise(**json.loads(text)) if text.startswith("{") else Promise(text)
+
+    def serving(self, container: Container) -> Handle:
+        """Return a container's handle, with schema and example of the version that it serves now."""
+        handle, promise = self.read(container.id), self.promise(container.name)
+        if promise is None or promise.container != container.id or promise.iteration != container.iteration:
+            return handle
+        return replace(handle, schema=promise.schema, example=promise.example)
 
     def engine(self, name: str) -> str:
         """Return the endpoint of the engine that runs what was promoted last; "" where that is not known."""
-        promoted = self.promoted(name)
-        return self.read(promoted).engine if promoted else ""
+        promise = self.promise(name)
+        return self.read(promise.container).engine if promise else ""
 
     def unused(self, containers: Collection[str], names: Collection[str], engines: Collection[str]) -> list[Path]:
         """Return the files of containers that are gone, and of names of which nothing is there.
@@ -113,7 +159,11 @@ class HandleStore:
         ]
         left = {path.name for path in self._directory.glob("*") if path not in gone}
         promoted = (path for path in self._promoted.glob("*") if path.name not in names)
-        return [*gone, *(path for path in promoted if self._is_half(path) or self.promoted(path.name) not in left)]
+        return [*gone, *(path for path in promoted if self._is_half(path) or self._container(path.name) not in left)]
+
+    def _container(self, name: str) -> str:
+        promise = self.promise(name)
+        return promise.container if promise else ""
 
     def _is_gone(self, path: Path, containers: Collection[str], engines: Collection[str]) -> bool:
         if self._is_half(path):
@@ -147,6 +197,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def token_environment(token: str) -> dict[str, str]:
-    """Return what the server must know to recognise a token."""
-    return {"CONTAINERITER_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest()} if token else {}
+def token_environment(token: str, manager: str = "") -> dict[str, str]:
+    """Return what the server must know to recognise the ordinary token and that of whoever deployed it."""
+    tokens = {"CONTAINERITER_TOKEN_SHA256": token, "CONTAINERITER_MANAGEMENT_TOKEN_SHA256": manager}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in tokens.items() if text}

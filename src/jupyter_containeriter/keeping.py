@@ -38,7 +38,7 @@ def kept_versions(
     reasons: dict[tuple[str, int], str] = {}
     for name, group in groupby(sorted(rows, key=lambda row: (row.name, row.version)), key=lambda row: row.name):
         versions = list(group)
-        if session.is_busy(name):
+        if session.locks.is_busy(name):
             found = dict.fromkeys((row.version for row in versions), "another kernel works on this name")
         else:
             running = {version for named, version in live if named == name}

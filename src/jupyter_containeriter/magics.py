@@ -19,7 +19,7 @@ from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number,
 from jupyter_containeriter.settings import ContainerIter
 
 if TYPE_CHECKING:
-    from jupyter_containeriter.session import RunOptions
+    from jupyter_containeriter.options import RunOptions
 
 _CLOCKS = "_containeriter_clocks"
 
@@ -89,9 +89,10 @@ def _containerize_parser() -> MagicParser:
     add("--memory", metavar="SIZE", help="memory limit, for example 1g")
     add("--cpus", metavar="CORES", type=float, help="CPU limit")
     add("--gpus", metavar="all|N", help="GPUs (Docker only)")
-    add("--port", metavar="P", type=int, help="port on 127.0.0.1")
+    add("--port", metavar="P", type=int, help="port on 127.0.0.1; the name's own by default")
     add("--no-token", action="store_true", help="serve without a bearer token")
     add("--no-deploy", action="store_true", help="build and load the image only")
+    add("--fresh", action="store_true", help="start a new container, even where the running one could load the model")
     add("--include", metavar="PKG", action="append", default=[], help="add a package to the image: PKG or PKG[EXTRA]")
     add("--exclude", metavar="PKG", action="append", default=[], help="leave a package out of the image")
     add("--allow-data", action="store_true", help="capture data that hangs on functions, however large")
@@ -100,8 +101,9 @@ def _containerize_parser() -> MagicParser:
 
 
 def _deploy_parser() -> MagicParser:
-    parser = MagicParser("%deploy", "Run the exact image of an earlier version.")
+    parser = MagicParser("%deploy", "Let an earlier version serve again.")
     parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
+    parser.add_argument("--fresh", action="store_true", help="start a new container from its exact image")
     return parser
 
 
@@ -221,7 +223,8 @@ class ContainerIterMagics(Magics):
         """Run the exact image of an earlier version: ``%deploy churn:2``."""
         from jupyter_containeriter import api
 
-        return api.deploy(_parse("deploy", line).reference)
+        arguments = _parse("deploy", line)
+        return api.deploy(arguments.reference, fresh=arguments.fresh)
 
     @line_magic
     @_helped
@@ -249,7 +252,7 @@ class ContainerIterMagics(Magics):
         from jupyter_containeriter.show.tables import Deployments
 
         _parse("deployments", line)
-        return Deployments(api.deployments(), api.unreachable())
+        return Deployments(api.deployments(), api.remarks())
 
     @line_magic
     @_helped
@@ -307,7 +310,7 @@ def _expanded(shell: InteractiveShell, name: str) -> str:
 
 def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> RunOptions:
     from jupyter_containeriter.api import notebook_name
-    from jupyter_containeriter.session import RunOptions
+    from jupyter_containeriter.options import RunOptions
 
     return RunOptions(
         engine=arguments.engine,
@@ -319,6 +322,7 @@ def _options(arguments: argparse.Namespace, read: Callable[[str, str], Any]) -> 
         port=arguments.port,
         token=not arguments.no_token,
         deploy=not arguments.no_deploy,
+        fresh=arguments.fresh,
         params=pairs("--param", arguments.param, lambda _, text: read("--param", text)),
         metrics=pairs("--metric", arguments.metric, lambda key, text: number("--metric", key, read("--metric", text))),
         tags=pairs("--tag", arguments.tag, lambda _, text: unquoted(text)),

@@ -6,24 +6,25 @@ import functools
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import reachable_engines, select_engine
-from jupyter_containeriter.errors import BusyError, EngineError, NotFoundError, UsageError
+from jupyter_containeriter.errors import NotFoundError, UsageError
 from jupyter_containeriter.handles import HandleStore
 from jupyter_containeriter.history import History
+from jupyter_containeriter.locks import NameLocks
 from jupyter_containeriter.names import check_name, parse_reference
+from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress, Silent
+from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits
 
@@ -43,56 +44,6 @@ if TYPE_CHECKING:
     from jupyter_containeriter.show.garbage import Collected
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How to run, and what to write beside the iteration.
-
-    Attributes
-    ----------
-    engine
-        ``auto``, ``docker``, ``sandbox`` or ``process``; None for the setting.
-    base
-        ``kernel`` or an image; None for the setting.
-    platform
-        ``linux/amd64`` or ``linux/arm64``; None for the engine's own.
-    memory, cpus
-        Limits, None for the settings.
-    gpus
-        As for ``docker run --gpus``.
-    port
-        Host port, None for any free one.
-    token
-        Whether requests need a bearer token.
-    deploy
-        False to build and load only.
-    params, metrics, tags, note
-        Written into the history.
-    notebook
-        Name of the notebook, "" where unknown.
-    """
-
-    engine: str | None = None
-    base: str | None = None
-    platform: str | None = None
-    memory: str | None = None
-    cpus: float | None = None
-    gpus: str | None = None
-    port: int | None = None
-    token: bool = True
-    deploy: bool = True
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-    notebook: str = ""
-
-    def __post_init__(self) -> None:
-        if self.port is not None and not 0 < self.port < 65536:
-            raise UsageError(
-                f"--port {self.port}: there is no such port.", "Give one from 1 to 65535, or leave it out."
-            )
-
-
 class Session:
     """The verbs, over one history, one layer cache and the engines.
 
@@ -108,8 +59,8 @@ class Session:
         self.settings = settings
         self.clock = clock or CellClock()
         self.host = socket.gethostname()
-        self._locks: dict[str, FileLock] = {}
-        self._reconciled = False
+        self.locks = NameLocks(settings.data_path / "locks")
+        self.reconciler = Reconciler(self)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -202,28 +153,32 @@ class Session:
             A subclass for each way it can fail; what ran before keeps running.
         """
         from jupyter_containeriter.bases import choose
-        from jupyter_containeriter.road import Road
+        from jupyter_containeriter.road.walk import Road
 
         check_name(request.name)
         options = options or RunOptions()
         self.limits(options)
         engine = self.engine(options.engine)
         base = choose(options.base or self.settings.base, options.platform, engine, deploy=options.deploy)
-        self.reconcile()
+        self.reconciler.reconcile()
         progress = progress or Silent()
-        with self.exclusive(request.name):
+        with self.locks.exclusive(request.name):
             deployment = Road(self, engine, options, progress).containerize(request, base)
         self.kernel_models.remember(request, deployment.iteration.id)
         self.garbage.tidy(progress)
         return deployment
 
-    def deploy(self, reference: str, options: RunOptions | None = None, progress: Progress | None = None) -> Deployment:
-        """Run the exact image of an earlier version; it is verified before it replaces what runs.
+    def deploy(self, reference: str, progress: Progress | None = None, *, fresh: bool = False) -> Deployment:
+        """Let an earlier version serve, as the live one was asked to run; it is verified before it replaces that one.
 
         Parameters
         ----------
         reference
             ``NAME:VERSION``, or ``NAME`` for its newest version.
+        progress
+            Hears of the phases.
+        fresh
+            True to start a new container from its exact image, also where the running one could load the model.
 
         Raises
         ------
@@ -232,13 +187,13 @@ class Session:
         ParityError
             It predicts something else than it did; what runs keeps running.
         """
-        from jupyter_containeriter.road import Road
+        from jupyter_containeriter.road.walk import Road
 
         name, version = parse_reference(reference)
-        self.reconcile()
+        self.reconciler.reconcile()
         iteration = self.find(name, version)
-        options = options or self._options_of_live(name)
-        with self.exclusive(name):
+        options = replace(self._options_of_live(name), fresh=fresh)
+        with self.locks.exclusive(name):
             return Road(self, self.engine(options.engine), options, progress or Silent()).deploy(iteration)
 
     def rollback(self, name: str, to: int | None = None, progress: Progress | None = None) -> Deployment:
@@ -252,7 +207,7 @@ class Session:
         check_name(name)
         if to is not None:
             return self.deploy(f"{name}:{to}", progress=progress)
-        self.reconcile()
+        self.reconciler.reconcile()
         live = self.live(name)
         before = live[0][1].version if live else None
         earlier = self.history.latest(name, PROMOTED, before=before)
@@ -269,8 +224,8 @@ class Session:
             Nothing of that name runs.
         """
         check_name(name)
-        self.reconcile()
-        with self.exclusive(name):
+        self.reconciler.reconcile()
+        with self.locks.exclusive(name):
             live = self.live(name)
             if not live:
                 told = f" {self.unreachable()}" if self.unreachable() else ""
@@ -281,7 +236,8 @@ class Session:
 
     def deployments(self) -> list[Deployment]:
         """Return what runs now, as the engines report it, by name."""
-        self.reconcile()
+        self.reconciler.reconcile()
+        self.reconciler.keep_promises()
         pairs = self.containers()
         iterations = self.history.by_ids(container.iteration for _, container in pairs)
         found = [
@@ -289,13 +245,13 @@ class Session:
             for engine, container in pairs
             if container.iteration in iterations
             and iterations[container.iteration].status in PROMOTED
-            and self.handles.promoted(container.name) in {"", container.id}
+            and self._serves(container)
         ]
         return sorted(found, key=lambda deployment: deployment.name)
 
     def iterations(self, name: str | None = None, last: int | None = None) -> DataFrame:
         """Return the history as a DataFrame, oldest first; one row an iteration."""
-        self.reconcile()
+        self.reconciler.reconcile()
         if name is not None and check_name(name) not in (known := self.history.names()):
             raise NotFoundError(
                 f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
@@ -371,9 +327,18 @@ class Session:
     def containers(self, engines: Iterable[Engine] | None = None) -> list[tuple[Engine, Container]]:
         """Return every container of this history on these engines (on all that answer), newest first."""
         asked = self.engines() if engines is None else engines
-        pairs = [(engine, c) for engine in asked for c in engine.containers(self.history.id)]
+        pairs = [(engine, self._promised(c)) for engine in asked for c in engine.containers(self.history.id)]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
+
+    def _promised(self, container: Container) -> Container:
+        """Return a container as what it serves now; the engine only knows what it was started with."""
+        promise = self.handles.promise(container.name)
+        return promise.applied(container) if promise else container
+
+    def _serves(self, container: Container) -> bool:
+        promise = self.handles.promise(container.name)
+        return promise is None or promise.container == container.id
 
     def live(self, name: str) -> list[tuple[Engine, Container]]:
         """Return the containers of a name with their engines, newest first."""
@@ -387,6 +352,10 @@ class Session:
         """Stop a container and forget its token."""
         engine.stop(container.id)
         self.handles.forget(container.id)
+
+    def remarks(self) -> list[str]:
+        """Say what :meth:`deployments` could not look at, and what should run and does not."""
+        return [*filter(None, [self.unreachable()]), *self.reconciler.unkept]
 
     def unreachable(self) -> str:
         """Say that an engine which ran something before cannot be asked now; "" where all can."""
@@ -404,92 +373,3 @@ class Session:
             return RunOptions()
         _, container = live[0]
         return RunOptions(engine=container.engine, **self.handles.read(container.id).options)
-
-    # --- order -------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Hold the name against other kernels; the lock goes with the process.
-
-        Raises
-        ------
-        BusyError
-            Another kernel holds it.
-        """
-        lock = self._lock(name)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise BusyError(f"Another kernel is working on {name} right now.") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def is_busy(self, name: str) -> bool:
-        """Whether another kernel holds the name now."""
-        try:
-            with self.exclusive(name):
-                return False
-        except BusyError:
-            return True
-
-    def _lock(self, name: str) -> FileLock:
-        if name not in self._locks:
-            directory = self.settings.data_path / "locks"
-            directory.mkdir(parents=True, exist_ok=True)
-            self._locks[name] = FileLock(directory / f"{name}.lock")
-        return self._locks[name]
-
-    def reconcile(self) -> None:
-        """Mark iterations of killed kernels as interrupted and remove their containers; once a session.
-
-        Where an engine fails, the verb goes on (it tells by itself, if it needs that engine), and the next one tries
-        again. An iteration holds its name's lock: one that is ``running`` while the lock is free has lost its kernel.
-        """
-        if self._reconciled:
-            return
-        self._forget_proofs()
-        for iteration in self.history.running(self.host):
-            try:
-                with self.exclusive(iteration.name):
-                    now = self.history.by_ids([iteration.id]).get(iteration.id)
-                    if now is not None and now.status == "running":
-                        self.history.update(replace(now, status="interrupted", error="The kernel ended."))
-            except BusyError:
-                continue
-        with suppress(EngineError):
-            self._remove_orphans()
-            self._reconciled = True
-
-    def _forget_proofs(self) -> None:
-        from jupyter_containeriter.capture.proof import forget
-
-        forget(self.workspace)
-
-    def _remove_orphans(self) -> None:
-        for name in sorted({container.name for _, container in self._orphans()}):
-            try:
-                with self.exclusive(name):
-                    for engine, container in self._orphans(name):
-                        self.remove(engine, container)
-            except BusyError:
-                # Its kernel is starting one beside the other, and tidies up by itself.
-                continue
-
-    def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
-        pairs = [pair for pair in self.containers() if name in {None, pair[1].name}]
-        iterations = self.history.by_ids(container.iteration for _, container in pairs)
-        promoted = {one for _, container in pairs if (one := self.handles.promoted(container.name))}
-        # A name whose promoted container is gone (or was never noted) keeps its newest one.
-        noted = {container.name for _, container in pairs if container.id in promoted}
-        found: list[tuple[Engine, Container]] = []
-        for engine, container in pairs:
-            iteration = iterations.get(container.iteration)
-            status = iteration.status if iteration else "interrupted"
-            serves = container.id in promoted or container.name not in noted
-            if status in PROMOTED and serves:
-                noted.add(container.name)
-            elif status != "running":
-                found.append((engine, container))
-        return found

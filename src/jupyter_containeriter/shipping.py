@@ -277,7 +277,7 @@ def _check_path(path: str, file: Path, *, layout: bool) -> None:
 
 def _stored(session: Session, reference: str) -> tuple[Iteration, Image]:
     name, version = parse_reference(reference)
-    session.reconcile()
+    session.reconciler.reconcile()
     iteration = session.find(name, version)
     image = stored_image(iteration.image_digest, iteration.image_reference, session.cache)
     if image is None:

@@ -58,7 +58,9 @@ class Kitchen:
 
     def client(self, container: Container) -> InferenceClient:
         """Return what talks to a container."""
-        return InferenceClient(f"http://127.0.0.1:{container.port}", "", container.name, self.signature)
+        return InferenceClient(
+            f"http://127.0.0.1:{container.port}", "", container.name, self.signature, container.version
+        )
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_containeriter.handles import Handle, HandleStore, new_token, token_environment
+from jupyter_containeriter.handles import Handle, HandleStore, Promise, new_token, token_environment
+from jupyter_containeriter.types import Container
 
 
 def test_only_the_owner_can_read_tokens(tmp_path: Path) -> None:
@@ -64,10 +65,31 @@ def test_tokens_differ() -> None:
 
 def test_the_container_promoted_last_is_known_to_other_kernels(tmp_path: Path) -> None:
     """A promotion is durable, and the last one of a name counts."""
-    HandleStore(tmp_path).promote("churn", "c1")
-    HandleStore(tmp_path).promote("churn", "c2")
-    assert HandleStore(tmp_path).promoted("churn") == "c2"
-    assert HandleStore(tmp_path).promoted("other") == ""
+    HandleStore(tmp_path).promote("churn", Promise("c1"))
+    HandleStore(tmp_path).promote("churn", Promise("c2"))
+    assert HandleStore(tmp_path).promise("churn") == Promise("c2")
+    assert HandleStore(tmp_path).promise("other") is None
+
+
+def test_a_note_of_an_early_version_is_understood(tmp_path: Path) -> None:
+    """Where only the container's id was noted, the container serves what it was started with."""
+    (tmp_path / "promoted").mkdir()
+    (tmp_path / "promoted" / "churn").write_text("c1")
+    assert HandleStore(tmp_path).promise("churn") == Promise("c1")
+
+
+def test_what_was_loaded_into_a_container_is_what_it_serves(tmp_path: Path) -> None:
+    """A container's version, schema and example are those of the version it was told to switch to."""
+    store = HandleStore(tmp_path)
+    store.save("c1", Handle("secret", {"inputs": 1}, "one"))
+    store.promote("churn", Promise("c1", "id-2", 2, {"inputs": 2}, "two"))
+    promise = store.promise("churn")
+    assert promise is not None
+    started = Container("c1", "churn", 1, "id-1", "history", "docker", "churn:1", "sha256:", True, 1, None)
+    serves = promise.applied(started)
+    assert (serves.version, serves.iteration) == (2, "id-2")
+    assert store.serving(serves) == Handle("secret", {"inputs": 2}, "two")
+    assert store.serving(started) == store.read("c1")
 
 
 def test_a_damaged_handle_is_an_empty_one(tmp_path: Path) -> None:
@@ -82,7 +104,7 @@ def test_what_no_container_and_no_name_needs_is_told(tmp_path: Path) -> None:
     for container in ("c1", "c2"):
         store.save(container, Handle("secret", engine="unix:///a"))
     for name, container in {"churn": "c1", "fraud": "c2"}.items():
-        store.promote(name, container)
+        store.promote(name, Promise(container))
     assert store.unused({"c1"}, {"churn"}, {"unix:///a"}) == [tmp_path / "c2", tmp_path / "promoted" / "fraud"]
 
 
@@ -91,14 +113,14 @@ def test_what_an_engine_that_was_not_asked_may_run_is_used(tmp_path: Path, engin
     """A token stays, with the note of its promotion, unless the very engine that had it says it is gone."""
     store = HandleStore(tmp_path)
     store.save("c1", Handle("secret", engine=engine))
-    store.promote("churn", "c1")
+    store.promote("churn", Promise("c1"))
     assert store.unused(set(), set(), {"unix:///a"}) == []
 
 
 def test_half_written_files_are_unused(tmp_path: Path) -> None:
     """What a killed process was writing is nobody's, whatever engine was asked."""
     store = HandleStore(tmp_path)
-    store.promote("churn", "c1")
+    store.promote("churn", Promise("c1"))
     halves = [tmp_path / ".c1.4711", tmp_path / "promoted" / ".churn.4711"]
     for half in halves:
         half.write_text("{")
@@ -110,7 +132,7 @@ def test_where_a_name_was_promoted_is_known(tmp_path: Path) -> None:
     store = HandleStore(tmp_path)
     assert store.engine("churn") == ""
     store.save("c1", Handle(engine="unix:///a"))
-    store.promote("churn", "c1")
+    store.promote("churn", Promise("c1"))
     assert store.engine("churn") == "unix:///a"
 
 
@@ -119,6 +141,9 @@ def test_tokens_are_listed_by_container(tmp_path: Path) -> None:
     store = HandleStore(tmp_path / "handles")
     assert store.tokens() == {}
     store.save("abcdefghijklmnop", Handle(token="secret"))
-    store.save("open", Handle())
-    store.promote("churn", "open")
-    assert store.tokens() == {"the token of container abcdefghijkl": "secret"}
+    store.save("open", Handle(manager="key"))
+    store.promote("churn", Promise("open"))
+    assert store.tokens() == {
+        "the token of container abcdefghijkl": "secret",
+        "the management token of container open": "key",
+    }

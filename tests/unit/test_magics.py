@@ -111,7 +111,7 @@ def test_the_name_of_a_model_may_come_from_a_variable(shell: InteractiveShell, h
 def test_a_name_may_come_from_a_variable(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of names hold no Python: there IPython's variables go in, as anywhere."""
     heard: list[str] = []
-    monkeypatch.setattr(api, "deploy", heard.append)
+    monkeypatch.setattr(api, "deploy", lambda reference, fresh: heard.append(reference))
     shell.user_ns.update(name="churn", version=2)
     shell.run_cell("%deploy {name}:$version").raise_error()
     assert heard == ["churn:2"]

@@ -73,18 +73,18 @@ def serve() -> Iterator[Serve]:
 
 def _nobody() -> InferenceClient:
     # Port 9 (discard) is privileged: no server of a test can be there.
-    return InferenceClient("http://127.0.0.1:9", "", "churn", None)
+    return InferenceClient("http://127.0.0.1:9", "", "churn", None, 1)
 
 
 def test_a_ready_server_is_waited_for(engine: FakeEngine, container: Container, serve: Serve) -> None:
     """Waiting ends when the server says that it is ready."""
-    wait_until_ready(engine, container, InferenceClient(serve(200, b"{}"), "", "churn", None), _PATIENCE)
+    wait_until_ready(engine, container, InferenceClient(serve(200, b"{}"), "", "churn", None, 1), _PATIENCE)
 
 
 def test_patience_ends(engine: FakeEngine, container: Container, serve: Serve) -> None:
     """A server that never is ready is shown with its last words and the setting that would give it longer."""
     engine.write_log(container.id, "loading\n")
-    client = InferenceClient(serve(503, b"{}"), "", "churn", None)
+    client = InferenceClient(serve(503, b"{}"), "", "churn", None, 1)
     with pytest.raises(StartError, match=r"not ready after 0\.01 s") as caught:
         wait_until_ready(engine, container, client, Patience(0.01, 1))
     assert "  | loading" in caught.value.message
@@ -134,21 +134,21 @@ def test_a_server_that_does_not_answer_is_named() -> None:
 def test_a_server_s_error_is_told(serve: Serve, status: int, body: bytes, kind: Any, words: str) -> None:
     """What the server says is told: data that does not fit is the caller's, everything else the engine's."""
     with pytest.raises(kind, match=words):
-        InferenceClient(serve(status, body), "", "churn", None).predict([1])
+        InferenceClient(serve(status, body), "", "churn", None, 1).predict([1])
 
 
 @pytest.mark.parametrize("body", [b"{}", b"not json", b'{"outputs": 3}', b'{"outputs": [{"name": "x"}]}'])
 def test_an_answer_that_is_none_is_told(serve: Serve, body: bytes) -> None:
     """A success whose body is no prediction ends in words, whoever sent it."""
     with pytest.raises(EngineError):
-        InferenceClient(serve(200, body), "", "churn", None).predict([1])
+        InferenceClient(serve(200, body), "", "churn", None, 1).predict([1])
 
 
 def test_data_that_does_not_fit_is_not_sent() -> None:
     """Data unlike the sample is refused before it is sent, with the name of what is wrong."""
     schema = {"inputs": wire.infer_schema(pd.DataFrame({"age": [1.0]}))}
     with pytest.raises(UsageError, match="age"):
-        InferenceClient("http://127.0.0.1:9", "", "churn", schema).predict(pd.DataFrame({"size": [1.0]}))
+        InferenceClient("http://127.0.0.1:9", "", "churn", schema, 1).predict(pd.DataFrame({"size": [1.0]}))
 
 
 def _example(sample: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import socket
 import tarfile
@@ -17,8 +18,10 @@ import pytest
 
 from jupyter_containeriter.capture.snapshot import CaptureRequest
 from jupyter_containeriter.deployment import Deployment
+from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.road import ports
+from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.testing import FakeEngine
 from jupyter_containeriter.types import Container, Image, Iteration, RunSpec
@@ -37,27 +40,66 @@ def _free_port() -> int:
 
 
 class _Server(ThreadingHTTPServer):
+    """A container's server: what it holds, by version, as the snapshots say it."""
+
     daemon_threads = True
-    document: dict[str, Any]
     token_digest: str
+    manager_digest: str
     bench: Servers
+    held: dict[str, dict[str, Any]]
+    live: str
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._answer(200, {})
+        if self.path == "/containeriter/versions":
+            return self._manage(lambda body: None)
+        return self._answer(200, {})
+
+    def do_PUT(self) -> None:
+        number = self.path.rpartition("/")[2]
+        if number == "live":
+            return self._manage(lambda body: setattr(self.server, "live", json.loads(body)["version"]))
+        if refusal := self.server.bench.refusal:
+            return self._manage(lambda body: None, refusal)
+        return self._manage(lambda body: self.server.held.update({number: _packed_document(body)}))
+
+    def do_DELETE(self) -> None:
+        self._manage(lambda body: self.server.held.pop(self.path.rpartition("/")[2]))
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.server.token_digest and hashlib.sha256(given.encode()).hexdigest() != self.server.token_digest:
+        self._body()
+        if self.server.token_digest and not {self.server.token_digest, self.server.manager_digest} & {self._digest()}:
             return self._answer(401, {"error": "no"})
-        outputs = json.loads(json.dumps(self.server.document["sample"]["outputs"]))
+        number = self.path.split("/")[5]
+        if number not in self.server.held:
+            return self._answer(404, {"error": f"there is no version {number}"})
+        outputs = json.loads(json.dumps(self.server.held[number]["sample"]["outputs"]))
         for change in self.server.bench.changes:
             change(outputs)
         return self._answer(200, {"outputs": outputs})
+
+    def _manage(self, change: Callable[[bytes], Any], refusal: int = 0) -> None:
+        body = self._body()
+        if self._digest() != self.server.manager_digest:
+            return self._answer(403, {"error": "no"})
+        if refusal:
+            return self._answer(refusal, {"error": "not this one"})
+        change(body)
+        states = [
+            {"version": number, "state": "live" if number == self.server.live else "kept"}
+            for number in self.server.held
+        ]
+        return self._answer(200, {"versions": states})
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _digest(self) -> str:
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hashlib.sha256(given.encode()).hexdigest()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -71,9 +113,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Servers:
-    """Serves what an image's snapshot says the model predicted in the notebook; ``changes`` make it lie."""
+    """Serves what an image's snapshot says the model predicted in the notebook; ``changes`` make it lie.
+
+    ``refusal`` is the status with which servers refuse to load a version beside the live one, 0 where they do.
+    """
 
     def __init__(self) -> None:
+        self.refusal = 0
         self.changes: list[Callable[[list[dict[str, Any]]], None]] = []
         self._servers: dict[int, _Server] = {}
 
@@ -84,9 +130,31 @@ class Servers:
             server = _Server(("127.0.0.1", spec.port or 0), _Handler)
             self._servers[server.server_port] = server
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        server.bench, server.document = self, _document(image)
+        server.bench, server.live = self, str(spec.version)
+        server.held = {server.live: _document(image)}
         server.token_digest = spec.environment.get("CONTAINERITER_TOKEN_SHA256", "")
+        server.manager_digest = spec.environment.get("CONTAINERITER_MANAGEMENT_TOKEN_SHA256", "")
         return server.server_port
+
+    def holds(self, port: int | None) -> tuple[str, set[str]]:
+        """Return the live version of the server on a port, and all that it holds."""
+        server = self._servers[port or 0]
+        return server.live, set(server.held)
+
+    def has(self, port: int) -> bool:
+        """Whether a server of this bench listens there; it does so after its container was stopped, too."""
+        return port in self._servers
+
+    def switch_back(self, port: int | None) -> None:
+        """Let a server answer with its first version again."""
+        server = self._servers[port or 0]
+        server.live = next(iter(server.held))
+
+    def restart(self, port: int | None) -> None:
+        """Let a server forget what was loaded into it."""
+        self.switch_back(port)
+        server = self._servers[port or 0]
+        server.held = {server.live: server.held[server.live]}
 
     def close(self) -> None:
         """End all servers."""
@@ -101,6 +169,13 @@ def _document(image: Image) -> dict[str, Any]:
         name = "opt/containeriter/snapshot.json"
         file = archive.extractfile(name) if name in archive.getnames() else None
         return json.load(file) if file else {}
+
+
+def _packed_document(packed: bytes) -> dict[str, Any]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        file = archive.extractfile("snapshot.json")
+        document: dict[str, Any] = json.load(file) if file else {}
+        return document
 
 
 @dataclass
@@ -129,7 +204,8 @@ class Lab:
         return CaptureRequest(name, namespace["Scaler"](k), "model", namespace, **{"sample": [1, 2], **options})
 
     def containerize(self, k: float = 3, progress: Progress | None = None, **options: Any) -> Deployment:
-        """Take a model down the road in the first kernel."""
+        """Take a model down the road in the first kernel, into a new container unless ``fresh`` is False."""
+        options = {"fresh": options.get("deploy", True), **options}
         return self.session.containerize(self.request(k), RunOptions(**options), progress)
 
     def row(self, version: int, name: str = "churn") -> Iteration:
@@ -143,8 +219,8 @@ class Lab:
         return self.engine.containers(self.session.history.id)
 
     def versions(self) -> list[int]:
-        """List the versions that run."""
-        return [container.version for container in self.running()]
+        """List the versions that containers serve."""
+        return [container.version for _, container in self.session.containers([self.engine])]
 
     def tokens(self) -> set[str]:
         """List the containers whose token is kept."""
@@ -163,6 +239,8 @@ def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Set a lab up around a cache directory."""
     servers = Servers()
     labs: list[Lab] = []
+    is_free = ports.is_free
+    monkeypatch.setattr(ports, "is_free", lambda port: servers.has(port) or is_free(port))
 
     def make(cache: Path) -> Lab:
         settings = ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(cache), ready_seconds=20.0)

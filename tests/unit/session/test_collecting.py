@@ -15,9 +15,10 @@ import pytest
 
 from jupyter_containeriter.diagnosis import examine
 from jupyter_containeriter.errors import BusyError, EngineError, NotFoundError
-from jupyter_containeriter.handles import Handle
+from jupyter_containeriter.handles import Handle, Promise
 from jupyter_containeriter.image.build import described_image, stored_image
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.show.garbage import Collected
 from jupyter_containeriter.testing import FakeEngine
@@ -186,7 +187,7 @@ def test_a_name_that_another_kernel_works_on_stays(disk: Lab) -> None:
     """Nothing goes from under an iteration or a deployment of another kernel."""
     for k in range(1, 5):
         disk.containerize(k)
-    with disk.kernel().exclusive("churn"):
+    with disk.kernel().locks.exclusive("churn"):
         found = disk.session.gc(0)
     assert not found.removed
     assert set(dict(found.kept).values()) == {"another kernel works on this name"}
@@ -200,7 +201,7 @@ def test_what_a_running_iteration_uses_stays(disk: Lab) -> None:
     for layer in image.layers:
         os.utime(layer.path, (_LONG_AGO, _LONG_AGO))
     other = disk.kernel()
-    with other.exclusive("fraud"):
+    with other.locks.exclusive("fraud"):
         other.history.begin("fraud", started_at=datetime.now(UTC) - timedelta(seconds=1), host=other.host)
         model, code = image.layers[-2:]
         other.cache.use(model.digest)
@@ -358,7 +359,7 @@ def test_an_iteration_keeps_the_budget(disk: Lab) -> None:
         disk.containerize(k)
     notes = Notes()
     disk.settings.disk_budget = "1b"
-    deployment = disk.containerize(5, notes)
+    deployment = disk.containerize(5, notes, fresh=False)
     (note,) = notes.notes
     assert note.startswith("2 old versions removed (")
     assert (deployment.version, disk.row(5).status) == (5, "verified")
@@ -368,7 +369,7 @@ def test_an_iteration_within_the_budget_removes_nothing(disk: Lab) -> None:
     """As long as there is room, everything stays and nothing is said."""
     notes = Notes()
     for k in range(1, 6):
-        disk.containerize(k, notes)
+        disk.containerize(k, notes, fresh=False)
     assert notes.notes == []
     assert all(_is_stored(disk, version) for version in range(1, 6))
 
@@ -399,7 +400,7 @@ def test_what_goes_wrong_harms_no_iteration(disk: Lab) -> None:
     disk.settings.disk_budget = "1b"
     notes = Notes()
     disk.engine.fail("remove_image", EngineError("The engine is tired."))
-    assert disk.containerize(5, notes).version == 5
+    assert disk.containerize(5, notes, fresh=False).version == 5
     assert notes.notes == ["The disk was not tidied: The engine is tired."]
     assert disk.row(5).status == "verified"
 
@@ -423,7 +424,7 @@ def test_what_runs_on_an_engine_that_was_not_asked_keeps_its_token(disk: Lab, mo
         patch.setattr(Session, "engines", lambda _: [FakeEngine("another")])
         disk.session.gc(0)
     (found,) = disk.session.deployments()
-    assert (found.token, disk.session.handles.promoted("churn")) == (live.token, live.container.id)
+    assert (found.token, disk.session.handles.promise("churn")) == (live.token, Promise(live.container.id))
 
 
 def test_what_may_run_on_an_engine_that_was_not_asked_stays(disk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,7 +446,7 @@ def test_what_runs_and_what_may_run_elsewhere_both_stay(disk: Lab, monkeypatch: 
     image, newest = _image(disk, 3), disk.row(3)
     other.load(image)
     other.run(image, RunSpec("churn", 3, newest.id, disk.session.history.id))
-    disk.session.reconcile()
+    disk.session.reconciler.reconcile()
     monkeypatch.setattr(Session, "engines", lambda _: [other])
     assert _labels(disk.session.gc(0)) == ["churn:4"]
 

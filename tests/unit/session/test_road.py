@@ -19,8 +19,9 @@ from jupyter_containeriter.errors import (
     StartError,
     UsageError,
 )
+from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Silent
-from jupyter_containeriter.session import RunOptions, Session
+from jupyter_containeriter.session import Session
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -185,7 +186,7 @@ def test_the_proof_explains_what_fails_in_the_container(lab: Lab, monkeypatch: p
         lab.servers.changes.append(_shout)
     notes = _Notes()
     with pytest.raises(CaptureError, match="works in the notebook but not without it: KeyError: 'ONLY_HERE'"):
-        lab.session.containerize(_reads_variable(lab, "ONLY_HERE", monkeypatch), progress=notes)
+        lab.session.containerize(_reads_variable(lab, "ONLY_HERE", monkeypatch), RunOptions(fresh=True), notes)
     assert any("looking for the cause in a clean process" in note for note in notes.notes)
     assert "KeyError" in lab.row(2).error
     assert lab.versions() == [1]
@@ -300,7 +301,7 @@ def test_an_interrupt_leaves_nothing_behind(lab: Lab, moment: str, phase: str) -
     assert lab.versions() == [1]
     assert live.container is not None
     assert lab.tokens() == {live.container.id}
-    with lab.kernel().exclusive("churn"):
+    with lab.kernel().locks.exclusive("churn"):
         pass
     assert lab.containerize(5).version == 3
 
@@ -401,7 +402,7 @@ def test_a_live_version_that_cannot_be_stopped_is_told(lab: Lab) -> None:
 def test_two_kernels_cannot_work_on_one_name(lab: Lab) -> None:
     """While one kernel works on a name another one is told to wait; other names are free."""
     other: Session = lab.kernel()
-    with other.exclusive("churn"):
+    with other.locks.exclusive("churn"):
         with pytest.raises(BusyError, match="churn"):
             lab.kernel().containerize(lab.request())
         lab.kernel().containerize(lab.request(name="fraud"))

@@ -19,8 +19,8 @@ from jupyter_containeriter.errors import (
     StartError,
     UsageError,
 )
-from jupyter_containeriter.road import stored_document
-from jupyter_containeriter.session import RunOptions
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.testing import tiny_image
 from jupyter_containeriter.types import Iteration, RunSpec, Status
 
@@ -79,9 +79,9 @@ def test_an_interrupted_deploy_leaves_what_runs(lab: Lab) -> None:
     lab.containerize(4)
     lab.engine.fail("load", KeyboardInterrupt())
     with pytest.raises(IterationInterruptedError):
-        lab.session.deploy("churn:1")
+        lab.session.deploy("churn:1", fresh=True)
     assert lab.versions() == [2]
-    with lab.kernel().exclusive("churn"):
+    with lab.kernel().locks.exclusive("churn"):
         pass
 
 
@@ -125,7 +125,7 @@ def test_a_damaged_stored_image_cannot_be_deployed(own_lab: Lab) -> None:
             path.write_bytes(path.read_bytes()[:1000])
     own_lab.engine.forget_images()
     with pytest.raises(NotFoundError, match="damaged"):
-        own_lab.session.deploy("churn:1")
+        own_lab.session.deploy("churn:1", fresh=True)
     assert own_lab.versions() == [2]
 
 
@@ -176,7 +176,7 @@ def test_verbs_wait_for_no_other_kernel(lab: Lab, verb: str) -> None:
     """A verb on a name that another kernel works on is refused at once, and changes nothing."""
     lab.containerize(3)
     lab.containerize(4)
-    with lab.kernel().exclusive("churn"), pytest.raises(BusyError):
+    with lab.kernel().locks.exclusive("churn"), pytest.raises(BusyError):
         getattr(lab.kernel(), verb)("churn")
     assert lab.versions() == [2]
 
@@ -259,7 +259,7 @@ def test_tidying_up_is_tried_again(lab: Lab) -> None:
 def test_a_working_kernel_is_left_alone(lab: Lab) -> None:
     """An iteration whose kernel holds the name is not touched."""
     row = _kill_while_starting(lab)
-    with lab.kernel().exclusive("churn"):
+    with lab.kernel().locks.exclusive("churn"):
         lab.kernel().deployments()
     assert lab.row(row.version).status == "running"
     assert lab.versions() == [row.version]

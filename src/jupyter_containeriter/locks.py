@@ -1,0 +1,58 @@
+"""Who may work on a name: one kernel at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jupyter_containeriter.errors import BusyError
+
+
+class NameLocks:
+    """Locks on names, held against other kernels; a lock goes with its process.
+
+    Parameters
+    ----------
+    directory
+        Created on first use.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._locks: dict[str, FileLock] = {}
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a name.
+
+        Raises
+        ------
+        BusyError
+            Another kernel holds it.
+        """
+        lock = self._lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise BusyError(f"Another kernel is working on {name} right now.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_busy(self, name: str) -> bool:
+        """Whether another kernel holds the name now."""
+        try:
+            with self.exclusive(name):
+                return False
+        except BusyError:
+            return True
+
+    def _lock(self, name: str) -> FileLock:
+        if name not in self._locks:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._locks[name] = FileLock(self._directory / f"{name}.lock")
+        return self._locks[name]

@@ -1,0 +1,151 @@
+"""What was promised and what runs, brought together again after a kernel, a container or an engine ended."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jupyter_containeriter.engines.base import Engine
+from jupyter_containeriter.errors import BusyError, ContainerIterError, EngineError
+from jupyter_containeriter.management import ManagementClient
+from jupyter_containeriter.options import RunOptions
+from jupyter_containeriter.progress import Progress, Silent
+from jupyter_containeriter.types import PROMOTED, Container
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.session import Session
+
+
+class Reconciler:
+    """Brings the engines, the promises and the history of one session together.
+
+    Parameters
+    ----------
+    session
+        Gives all three.
+
+    Attributes
+    ----------
+    unkept
+        Sentences on versions that could not be brought back when promises were kept last.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._reconciled = False
+        self.unkept: list[str] = []
+
+    def reconcile(self) -> None:
+        """Mark iterations of killed kernels as interrupted, remove their containers, keep promises; once a session.
+
+        Where an engine fails, the verb goes on (it tells by itself, if it needs that engine), and the next one tries
+        again. An iteration holds its name's lock: one that is ``running`` while the lock is free has lost its kernel.
+        """
+        if self._reconciled:
+            return
+        self._forget_proofs()
+        self._end_iterations()
+        with suppress(EngineError):
+            self._remove_orphans()
+            self._reconciled = True
+        self.keep_promises()
+
+    # --- promises ----------------------------------------------------------------------------------------------------
+
+    def keep_promises(self) -> None:
+        """Bring back every version that was promoted and is not what its name serves."""
+        self.unkept = []
+        with suppress(EngineError):
+            for name in sorted({container.name for _, container in self._session.containers()}):
+                try:
+                    with self._session.locks.exclusive(name):
+                        self.keep(name)
+                except BusyError:
+                    continue
+                except ContainerIterError as error:
+                    self.unkept.append(f"{name} does not serve the version it should: {error.message}")
+
+    def keep(self, name: str, progress: Progress | None = None) -> None:
+        """Bring back the version that was promoted last, should the container serve another one, or have ended.
+
+        Whoever calls holds the name.
+
+        Raises
+        ------
+        ContainerIterError
+            It cannot be brought back.
+        """
+        from jupyter_containeriter.road.walk import Road
+
+        found = self._promised(name)
+        if found is None or self._is_kept(found[1]):
+            return
+        engine, container = found
+        iteration = self._session.history.by_ids([container.iteration]).get(container.iteration)
+        if iteration is not None:
+            progress = progress or Silent()
+            progress.note(f"{name}:{container.version} is brought back.")
+            options = RunOptions(engine=container.engine, **self._session.handles.read(container.id).options)
+            Road(self._session, engine, options, progress).deploy(iteration)
+
+    def _promised(self, name: str) -> tuple[Engine, Container] | None:
+        promise = self._session.handles.promise(name)
+        pairs = self._session.live(name) if promise else []
+        return next((pair for pair in pairs if promise and pair[1].id == promise.container), None)
+
+    def _is_kept(self, container: Container) -> bool:
+        if not container.running:
+            # What memory was too small for would end the same way again.
+            return container.oom_killed
+        manager = self._session.handles.read(container.id).manager
+        if not manager:
+            return True
+        # A container that was started again serves what it was started with, not what was loaded into it.
+        return ManagementClient(f"http://127.0.0.1:{container.port}", manager).live() == str(container.version)
+
+    # --- what killed kernels left ------------------------------------------------------------------------------------
+
+    def _end_iterations(self) -> None:
+        session = self._session
+        for iteration in session.history.running(session.host):
+            try:
+                with session.locks.exclusive(iteration.name):
+                    now = session.history.by_ids([iteration.id]).get(iteration.id)
+                    if now is not None and now.status == "running":
+                        session.history.update(replace(now, status="interrupted", error="The kernel ended."))
+            except BusyError:
+                continue
+
+    def _forget_proofs(self) -> None:
+        from jupyter_containeriter.capture.proof import forget
+
+        forget(self._session.workspace)
+
+    def _remove_orphans(self) -> None:
+        for name in sorted({container.name for _, container in self._orphans()}):
+            try:
+                with self._session.locks.exclusive(name):
+                    for engine, container in self._orphans(name):
+                        self._session.remove(engine, container)
+            except BusyError:
+                # Its kernel is starting one beside the other, and tidies up by itself.
+                continue
+
+    def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
+        pairs = [pair for pair in self._session.containers() if name in {None, pair[1].name}]
+        iterations = self._session.history.by_ids(container.iteration for _, container in pairs)
+        promises = [self._session.handles.promise(container.name) for _, container in pairs]
+        promised = {promise.container for promise in promises if promise}
+        # A name whose promised container is gone (or was never noted) keeps its newest one.
+        noted = {container.name for _, container in pairs if container.id in promised}
+        found: list[tuple[Engine, Container]] = []
+        for engine, container in pairs:
+            iteration = iterations.get(container.iteration)
+            status = iteration.status if iteration else "interrupted"
+            serves = container.id in promised or container.name not in noted
+            if status in PROMOTED and serves:
+                noted.add(container.name)
+            elif status != "running":
+                found.append((engine, container))
+        return found

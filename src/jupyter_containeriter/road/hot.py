@@ -1,0 +1,125 @@
+"""Hot redeploy: the container that runs loads the model beside the live one, and switches once it is verified."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from jupyter_containeriter.client import InferenceClient, example_body
+from jupyter_containeriter.errors import ContainerIterError, EngineError
+from jupyter_containeriter.handles import Handle, Promise
+from jupyter_containeriter.management import ManagementClient
+from jupyter_containeriter.road.site import Candidate, Site, compared
+from jupyter_containeriter.road.stored import packed_model
+from jupyter_containeriter.types import Comparison, Container
+
+
+class HotLoad:
+    """One load into a running container; the same steps as :class:`~jupyter_containeriter.road.launch.Launch`.
+
+    Parameters
+    ----------
+    site
+        Where and how the version is to run.
+    candidate
+        What to run.
+    container, handle
+        The container that runs, and how to talk to it.
+    """
+
+    def __init__(self, site: Site, candidate: Candidate, container: Container, handle: Handle) -> None:
+        self.candidate = candidate
+        self._site = site
+        self._container = container
+        self._handle = handle
+        self._url = f"http://127.0.0.1:{container.port}"
+        self._manager = ManagementClient(self._url, handle.manager)
+        self._loaded = False
+
+    @classmethod
+    def find(cls, site: Site, candidate: Candidate) -> HotLoad | None:
+        """Return a load into the live container; None where only a new container will do, which is noted."""
+        name, session = candidate.iteration.name, site.session
+        promise = session.handles.promise(name)
+        if site.options.fresh or promise is None:
+            return None
+        container = next((found for _, found in session.live(name) if found.id == promise.container), None)
+        handle = session.handles.read(promise.container)
+        if container is None or not container.running or not handle.manager:
+            return None
+        changed = [what for what, value in site.traits(candidate).items() if handle.traits.get(what) != value]
+        if changed:
+            site.note(f"A new container: {' and '.join(changed)} changed.")
+            return None
+        return cls(site, candidate, container, handle)
+
+    @property
+    def held(self) -> bool:
+        """Whether the server has the version in memory."""
+        with suppress(EngineError):
+            return self._number in self._manager.versions()
+        return False
+
+    def start(self) -> None:
+        """Let the server load the model.
+
+        Raises
+        ------
+        EngineError
+            It cannot: the message has its words.
+        """
+        with self._site.times.phase("start"):
+            if not self.held:
+                with packed_model(self.candidate.image) as packed:
+                    self._manager.load(self._number, packed)
+                self._loaded = True
+
+    def verify(self) -> Comparison | None:
+        """Compare its predictions of the sample with the notebook's, before any client gets one; None without a sample.
+
+        Raises
+        ------
+        EngineError
+            It does not predict.
+        """
+        if self.candidate.document["sample"] is None:
+            return None
+        iteration = self.candidate.iteration
+        schema = self.candidate.document["signature"]
+        with self._site.times.phase("verify"):
+            client = InferenceClient(self._url, self._handle.manager, iteration.name, schema, iteration.version)
+            comparison = compared(self.candidate, client)
+            # Predicting may have cost more memory than allowed: what was proven must still be there.
+            self._manager.versions()
+        return comparison
+
+    def promote(self) -> Container:
+        """Switch; what the server is asked from now on is answered by this version.
+
+        Raises
+        ------
+        EngineError
+            The server went away. The version is promised: reconciliation brings it.
+        """
+        self._loaded = False
+        iteration, document = self.candidate.iteration, self.candidate.document
+        example = example_body(document["sample"], document["signature"])
+        # The promise first: should this kernel be killed in between, the next one finds what is left to do.
+        promise = Promise(self._container.id, iteration.id, iteration.version, document["signature"], example)
+        with self._site.noting():
+            self._site.session.handles.promote(iteration.name, promise)
+        self._manager.switch(self._number)
+        with self._site.noting():
+            for engine, other in self._site.others(self._container):
+                self._site.retire(engine, other)
+        return promise.applied(self._container)
+
+    def undo(self) -> None:
+        """Let the server forget a version that was not promoted."""
+        if self._loaded:
+            self._loaded = False
+            with suppress(ContainerIterError):
+                self._manager.drop(self._number)
+
+    @property
+    def _number(self) -> str:
+        return str(self.candidate.iteration.version)

@@ -1,0 +1,245 @@
+"""Hot redeploy: the running container takes the next version where only the model changed, and another starts else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Lab
+
+from jupyter_containeriter.errors import EngineError, ParityError
+from jupyter_containeriter.progress import Silent
+
+
+class Notes(Silent):
+    """Keeps what was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep it."""
+        self.notes.append(text)
+
+
+def _wrong(outputs: list[dict[str, Any]]) -> None:
+    outputs[0]["data"][-1] += 1
+
+
+@pytest.fixture
+def hot(lab: Lab) -> Lab:
+    """Run a first version."""
+    lab.containerize(3)
+    return lab
+
+
+def test_a_changed_model_goes_into_the_running_container(hot: Lab) -> None:
+    """Container, address and token stay; version, predictions and the row are the new ones."""
+    before = hot.session.deployments()[0]
+    after = hot.containerize(4, fresh=False)
+    assert (after.container.id, after.url, after.token) == (before.container.id, before.url, before.token)
+    assert (after.version, after.predict([1, 2])) == (2, [4, 8])
+    assert (hot.row(2).hot, hot.row(2).status, hot.row(2).parity) == (True, "verified", "exact")
+    assert not hot.row(1).hot
+
+
+def test_the_engine_has_the_image_of_a_hot_version(hot: Lab) -> None:
+    """What runs can be started from its exact image at any time."""
+    hot.containerize(4, fresh=False)
+    assert hot.session.deploy("churn:2", fresh=True).predict([1, 2]) == [4, 8]
+    assert hot.engine.spec(hot.running()[0].id).version == 2
+
+
+def test_other_kernels_see_the_version_that_serves(hot: Lab) -> None:
+    """The promise tells what the engine's label cannot."""
+    hot.containerize(4, fresh=False)
+    (found,) = hot.kernel().deployments()
+    assert (found.version, found.predict([1, 2])) == (2, [4, 8])
+
+
+def test_a_handle_of_the_version_before_still_means_that_version(hot: Lab) -> None:
+    """A deployment keeps to its version, as long as the server holds it."""
+    before = hot.session.deployments()[0]
+    hot.containerize(4, fresh=False)
+    assert before.predict([1, 2]) == [3, 6]
+
+
+def test_rolling_back_switches_to_what_is_held(hot: Lab) -> None:
+    """A version in memory is verified and switched to; its image is not even asked for."""
+    hot.containerize(4, fresh=False)
+    hot.engine.fail("load", EngineError("The engine is tired."))
+    back = hot.session.rollback("churn")
+    assert (back.version, back.predict([1, 2]), back.load) == (1, [3, 6], None)
+    assert hot.servers.holds(back.container.port)[0] == "1"
+
+
+def test_rolling_back_loads_what_is_no_longer_held(hot: Lab) -> None:
+    """A version that the server let go of is read from the layers of its image."""
+    latest = hot.containerize(4, fresh=False)
+    hot.servers.restart(latest.container.port)
+    assert hot.session.deploy("churn:2").predict([1, 2]) == [4, 8]
+    assert hot.servers.holds(latest.container.port) == ("2", {"1", "2"})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"memory": "123m"}, "options and limits changed"), ({"token": False}, "options changed"), ({"fresh": True}, "")],
+)
+def test_another_way_to_run_needs_another_container(hot: Lab, change: dict[str, Any], named: str) -> None:
+    """What a container fixes when it starts cannot change in it; the reason is told."""
+    before, notes = hot.running()[0], Notes()
+    after = hot.containerize(4, notes, **{"fresh": False, **change})
+    assert after.container.id != before.id
+    assert not hot.row(2).hot
+    assert any(named in note for note in notes.notes)
+
+
+def test_changed_local_code_needs_another_container(own_lab: Lab, tmp_path: Path) -> None:
+    """A server that imported a module cannot import another one of that name."""
+    own_lab.containerize(3)
+    notes = Notes()
+    promise = own_lab.session.handles.promise("churn")
+    assert promise is not None
+    handle = own_lab.session.handles.read(promise.container)
+    handle.traits["local code"] = "sha256:other"  # type: ignore[index]
+    own_lab.session.handles.save(promise.container, handle)
+    own_lab.containerize(4, notes, fresh=False)
+    assert "A new container: local code changed." in notes.notes
+
+
+def test_a_name_keeps_its_address_and_token(hot: Lab) -> None:
+    """Clients go on as before, also when another container answers."""
+    before = hot.session.deployments()[0]
+    after = hot.containerize(4, fresh=True)
+    assert (after.url, after.token) == (before.url, before.token)
+    hot.session.undeploy("churn")
+    assert hot.containerize(5).url == before.url
+
+
+def test_a_port_that_passes_on_is_told_with_its_gap(hot: Lab) -> None:
+    """One line says how long nobody answered."""
+    notes = Notes()
+    hot.containerize(4, notes, fresh=True)
+    assert any("passed to the new container; it did not answer for" in note for note in notes.notes)
+
+
+def test_a_container_that_does_not_take_the_model_is_replaced(hot: Lab) -> None:
+    """Where the running server refuses, a new container starts, and the words of the server are told."""
+    hot.servers.refusal = 507
+    notes = Notes()
+    deployment = hot.containerize(4, notes, fresh=False)
+    assert (deployment.predict([1, 2]), hot.row(2).hot) == ([4, 8], False)
+    assert any("did not take the model: The server answered 507: not this one" in note for note in notes.notes)
+
+
+def test_a_hot_version_that_predicts_otherwise_is_tried_alone_and_fails(hot: Lab) -> None:
+    """It never serves; the live version does, and the server forgets the other one."""
+    hot.servers.changes.append(_wrong)
+    with pytest.raises(ParityError):
+        hot.containerize(4, fresh=False)
+    hot.servers.changes.clear()
+    assert (hot.row(2).status, hot.row(2).parity) == ("failed", "failed")
+    (live,) = hot.session.deployments()
+    assert (live.version, live.predict([1, 2])) == (1, [3, 6])
+    assert hot.servers.holds(live.container.port) == ("1", {"1"})
+
+
+def test_an_image_that_cannot_be_loaded_fails_a_hot_version(hot: Lab) -> None:
+    """No version serves whose exact image the engine does not hold."""
+    hot.engine.fail("load", EngineError("The engine is full."))
+    with pytest.raises(EngineError, match="full"):
+        hot.containerize(4, fresh=False)
+    (live,) = hot.session.deployments()
+    assert (live.version, hot.servers.holds(live.container.port)) == (1, ("1", {"1"}))
+
+
+def test_an_interrupt_beside_a_hot_load_leaves_the_live_version(hot: Lab) -> None:
+    """What was loaded and not promoted is forgotten."""
+
+    class Interrupts(Silent):
+        def started(self, phase: str) -> None:
+            if phase == "verify":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hot.containerize(4, Interrupts(), fresh=False)
+    assert hot.row(2).status == "interrupted"
+    assert hot.servers.holds(hot.running()[0].port) == ("1", {"1"})
+
+
+# --- reconciliation ------------------------------------------------------------------------------------------------
+
+
+def test_a_restarted_container_gets_its_promised_version_back(hot: Lab) -> None:
+    """A container that was started again serves its first version; looking at deployments brings the promised one."""
+    live = hot.containerize(4, fresh=False)
+    hot.servers.restart(live.container.port)
+    (found,) = hot.session.deployments()
+    assert (found.version, found.container.id, found.predict([1, 2])) == (2, live.container.id, [4, 8])
+    assert hot.servers.holds(live.container.port)[0] == "2"
+
+
+def test_an_ended_container_is_started_again_from_the_exact_image(hot: Lab) -> None:
+    """After an engine restart the promised version runs again, at its address, with its token."""
+    live = hot.containerize(4, fresh=False)
+    hot.engine.exit(live.container.id, 137)
+    (found,) = hot.kernel().deployments()
+    assert (found.version, found.url, found.token, found.predict([1, 2])) == (2, live.url, live.token, [4, 8])
+    assert found.container.id != live.container.id
+
+
+def test_what_memory_was_too_small_for_is_not_started_again(hot: Lab) -> None:
+    """It would end the same way; it is listed as ended."""
+    live = hot.running()[0]
+    hot.engine.exit(live.id, 137, oom_killed=True)
+    (found,) = hot.kernel().deployments()
+    assert (found.container.id, found.url) == (live.id, "")
+
+
+def test_what_cannot_be_brought_back_is_said(hot: Lab) -> None:
+    """The rest of the deployments is listed all the same."""
+    hot.engine.exit(hot.running()[0].id, 1)
+    hot.engine.fail("run", EngineError("The engine is full."), times=2)
+    kernel = hot.kernel()
+    assert [deployment.url for deployment in kernel.deployments()] == [""]
+    assert kernel.remarks() == ["churn does not serve the version it should: The engine is full."]
+
+
+def test_a_kernel_killed_before_the_switch_is_finished_by_the_next(hot: Lab) -> None:
+    """A verified version that was promised is switched to, though the kernel that promised it is gone."""
+    live = hot.containerize(4, fresh=False)
+    hot.servers.switch_back(live.container.port)
+    (found,) = hot.kernel().deployments()
+    assert (found.version, hot.servers.holds(found.container.port)[0]) == (2, "2")
+
+
+def test_a_server_that_ends_before_the_switch_is_replaced(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verified version gets a container of its own, from its exact image."""
+
+    def gone(*_: object) -> None:
+        hot.engine.exit(hot.running()[0].id, 137)
+        raise EngineError("The server does not answer.")
+
+    monkeypatch.setattr("jupyter_containeriter.management.ManagementClient.switch", gone)
+    deployment = hot.containerize(4, fresh=False)
+    assert (deployment.predict([1, 2]), deployment.container.version, len(hot.running())) == ([4, 8], 2, 1)
+
+
+def test_a_candidate_that_ends_the_server_does_not_take_the_live_version_along(
+    hot: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The iteration fails, and the version before serves again at its address."""
+    before = hot.session.deployments()[0]
+
+    def ends(*_: object) -> None:
+        hot.engine.exit(before.container.id, 1)
+        hot.engine.exit_at_start(1, "Segmentation fault")
+        raise EngineError("The server does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jupyter_containeriter.management.ManagementClient.load", ends)
+        with pytest.raises(EngineError, match="Segmentation fault"):
+            hot.containerize(4, fresh=False)
+    (live,) = hot.session.deployments()
+    assert (live.version, live.url, live.predict([1, 2])) == (1, before.url, [3, 6])
