@@ -25,7 +25,7 @@ from jupyter_containeriter.measurement import LoadTest, level_frame, usage_frame
 from jupyter_containeriter.names import check_name
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
-from jupyter_containeriter.road import stored_document
+from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.serving import wire
 from jupyter_containeriter.serving.answers import plain_answer
 from jupyter_containeriter.show.measured import under_way
@@ -168,13 +168,15 @@ def _accepted_rows(deployment: Deployment, rows: list[Any]) -> list[Any]:
 
 
 def _client(deployment: Deployment) -> InferenceClient:
-    return InferenceClient(deployment.url, deployment.token, deployment.name, deployment.schema)
+    return InferenceClient(deployment.url, deployment.token, deployment.name, deployment.schema, deployment.version)
 
 
 def _request(deployment: Deployment, value: Any, schema: dict[str, Any]) -> bytes:
     body = json.dumps({"inputs": wire.encode(value, schema, cast=True)}).encode()
     host = deployment.url.removeprefix("http://")
-    return post(f"/v2/models/{deployment.name}/infer", body, host=host, token=deployment.token)
+    return post(
+        f"/v2/models/{deployment.name}/versions/{deployment.version}/infer", body, host=host, token=deployment.token
+    )
 
 
 # --- the kernel -----------------------------------------------------------------------------------------------------
