@@ -41,7 +41,7 @@ class Wire:
 def connected(client: Client, sample: Any) -> tuple[InferenceClient, Wire]:
     """Return the kernel's client of an application."""
     schema = {"inputs": wire.infer_schema(sample), "outputs": wire.infer_schema(sample, name="output-0")}
-    own, pool = InferenceClient("http://kernel", "", "churn", schema), Wire(client)
+    own, pool = InferenceClient("http://kernel", "", "churn", schema, 1), Wire(client)
     own._pool = pool  # type: ignore[assignment]
     return own, pool
 
@@ -78,7 +78,7 @@ def test_form_follows_size(serve: Serve) -> None:
     own, pool = connected(serve(lambda data: data, np.zeros(3), np.zeros(3)), np.zeros(3))
     for size in (3, 500, 500):
         own.predict(np.zeros(size))
-    infer = "/v2/models/churn/infer"
+    infer = "/v2/models/churn/versions/1/infer"
     assert [path for path, _ in pool.sent] == [infer, "/v2", infer, infer]
     assert [HEADER in headers for path, headers in pool.sent if path == infer] == [False, True, True]
 

@@ -154,7 +154,7 @@ def test_a_container_that_has_ended_is_not_tested(lab: Lab) -> None:
     """It has no port."""
     deployment = lab.containerize()
     assert deployment.container is not None
-    lab.engine.exit(deployment.container.id, 1)
+    lab.engine.exit(deployment.container.id, 137, oom_killed=True)
     with pytest.raises(NotFoundError, match="No container of churn runs"):
         _measured(lab.session)
 
