@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,9 @@ Column = dict[str, Any]
 
 #: Beginnings of the dtypes of texts and of bytes.
 _ANY_WIDTH = ("<U", ">U", "|S")
+
+#: As much as texts of one length take that fill the largest request.
+_MOST_BYTES = 4 * 64 * 1024**2
 
 _NAT = np.iinfo(np.int64).min
 
@@ -93,8 +96,10 @@ def packed_data(array: Array, where: str) -> tuple[Any, dict[str, Any]]:
 def from_data(name: str, data: Any, column: Column, parameters: dict[str, Any]) -> Array:
     """Return the one-dimensional array of data whose envelope was checked."""
     dtype = np.dtype(column["dtype"])
+    if dtype.kind == "V":  # Descriptions come in requests, too: this one could take any amount of memory.
+        raise WireError(f"{name}: cannot carry the dtype {dtype}")
     if type(data) is not list:
-        if (array := _from_binary(data, dtype, parameters)) is not None:
+        if (array := _from_binary(name, data, dtype, parameters)) is not None:
             return array
         data = plain_data(name, data)
     if dtype.kind == "O":
@@ -103,7 +108,7 @@ def from_data(name: str, data: Any, column: Column, parameters: dict[str, Any]) 
     if dtype.kind == "S":
         values = _read_each(name, values, lambda text: b64decode(text, validate=True), "base64")
     if dtype.kind in "US":
-        return _fitting(np.array(values, dtype=dtype.kind), dtype)
+        return _fixed_width(name, values, dtype)
     if dtype.kind == "c":
         return np.array(_read_each(name, values, complex, "complex numbers such as 1+2j"), dtype=dtype)
     if dtype.kind in "Mm":
@@ -111,20 +116,31 @@ def from_data(name: str, data: Any, column: Column, parameters: dict[str, Any]) 
     return np.array(values, dtype=dtype)
 
 
-def _from_binary(data: Packed | ByteStrings, dtype: np.dtype[Any], parameters: dict[str, Any]) -> Array | None:
+def _from_binary(
+    name: str, data: Packed | ByteStrings, dtype: np.dtype[Any], parameters: dict[str, Any]
+) -> Array | None:
     """Return the array of binary data; None where it is that of the texts that JSON would have."""
     if isinstance(data, Packed) and dtype.kind in "biufm":
         array: Array = data.array()
         array = array.view(dtype.newbyteorder("<")) if dtype.kind == "m" else array
         return array.astype(dtype, copy=False)
     if isinstance(data, ByteStrings) and dtype.kind == "S" and "content_type" not in parameters:
-        return _fitting(np.array(list(data), dtype="S"), dtype)
+        return _fixed_width(name, list(data), dtype)
     return None
 
 
-def _fitting(array: Array, dtype: np.dtype[Any]) -> Array:
-    """Return an array of texts as the dtype says; a later text may be longer than the sample's: it is never cut."""
-    return array.astype(dtype) if array.dtype.itemsize <= dtype.itemsize else array
+def _fixed_width(name: str, values: Sequence[str | bytes], dtype: np.dtype[Any]) -> Array:
+    """Return texts or bytes as the dtype says; a later one may be longer than the sample's: it is never cut."""
+    width = max(map(len, values), default=0) * (4 if dtype.kind == "U" else 1)
+    if width * len(values) > _MOST_BYTES:
+        # Every element takes as much as the longest one: few bytes of a request could take all memory there is.
+        needed = width * len(values)
+        raise WireError(
+            f"{name}: texts of such different lengths take {needed} bytes as an array; send fewer at a time"
+        )
+    array = np.array(values, dtype=dtype.kind)
+    fits = array.dtype.itemsize <= dtype.itemsize and dtype.itemsize * len(values) <= _MOST_BYTES
+    return array.astype(dtype) if fits else array
 
 
 def _read_each(name: str, texts: list[str], read: Callable[[str], Any], expected: str) -> list[Any]:

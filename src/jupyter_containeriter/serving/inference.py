@@ -104,13 +104,15 @@ def decode_request(model: LoadedModel, body: Buffer, json_length: str | None = N
         raise WireError(f"id: expected a string, got {type_name(request['id'])}")
     if "inputs" not in request:
         raise WireError("inputs: missing")
-    parameters = request.get("parameters") or {}
+    # null is as good as nothing, as some clients write it; any other value is what it seems.
+    given = {key: value for key, value in request.items() if value is not None}
+    parameters = given.get("parameters", {})
     if not isinstance(parameters, dict):
         raise WireError(f"parameters: expected an object, got {type_name(parameters)}")
     binary = _flag(parameters, "binary_data_output", default=False)
     wanted = {
         name: _wants_binary(output, default=binary)
-        for name, output in by_name(request.get("outputs") or [], "outputs").items()
+        for name, output in by_name(given.get("outputs", []), "outputs").items()
     }
     attach(request["inputs"], data)
     return InferenceRequest(read_value(model, request["inputs"], parameters), wanted, binary, request.get("id"))
@@ -193,7 +195,7 @@ def _decode_by_request(tensors: Any, text: Any) -> Any:
         return wire.decode(tensors, schema)
     except WireError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a description can be wrong in every way that libraries know
         raise WireError(f"parameters.schema: does not describe a value: {type(error).__name__}: {error}") from None
 
 

@@ -62,7 +62,11 @@ class _Forms:
         schemas["InferenceRequest"] = self._inference_request()
         schemas["InferenceResponse"] = self._inference_response()
         schemas["ScoringRequest"] = self._scoring_request()
-        schemas["ScoringResponse"] = _closed(predictions=plain(model.outputs, {}))
+        schemas["ScoringResponse"] = {
+            "type": "object",
+            "properties": {"predictions": plain(model.outputs, {})},
+            "required": ["predictions"],
+        }
 
     def inference(self) -> Document:
         """Return the routes of the Open Inference Protocol."""
@@ -105,7 +109,10 @@ class _Forms:
     def _inference_request(self) -> Document:
         references = self._described(self._model.inputs, "Input")
         items = _one_of(references or [_ANY_TENSOR])
-        parameters = {"type": "object", "description": "Without a signature, `schema` may describe the inputs."}
+        parameters = {
+            "type": ["object", "null"],
+            "description": "Without a signature, `schema` may describe the inputs.",
+        }
         wanted = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
         return {
             "type": "object",
@@ -113,7 +120,11 @@ class _Forms:
                 "id": {"type": "string", "description": "Given back in the response."},
                 "parameters": parameters,
                 "inputs": {"type": "array", "items": items, "minItems": max(1, len(references))},
-                "outputs": {"type": "array", "items": wanted, "description": "The outputs to send; all without it."},
+                "outputs": {
+                    "type": ["array", "null"],
+                    "items": wanted,
+                    "description": "Which to send; all without it.",
+                },
             },
             "required": ["inputs"],
         }
@@ -142,8 +153,16 @@ class _Forms:
             value = plain(schema, self._samples)
             rows = schema is not None and schema["kind"] in ("ndarray", "torch", "jax", "list", "series")
             forms = {"inputs": value, **({"instances": value} if rows or schema is None else {})}
-        params: Document = {"params": {"type": ["object", "null"]}} if self._model.takes_params else {}
-        return {"oneOf": [_closed(**{form: given}, optional=params) for form, given in forms.items()]}
+        params: Document = {"type": ["object", "null"]}
+        if not self._model.takes_params:
+            params |= {"maxProperties": 0, "description": "This model takes none."}
+        # Other members are left aside, as by MLflow.
+        return {
+            "oneOf": [
+                {"type": "object", "properties": {form: given, "params": params}, "required": [form]}
+                for form, given in forms.items()
+            ]
+        }
 
 
 _ANY_TENSOR = {"$ref": "#/components/schemas/Tensor"}
@@ -153,22 +172,17 @@ def _one_of(references: list[Document]) -> Document:
     return references[0] if len(references) == 1 else {"anyOf": references}
 
 
-def _closed(*, optional: Document | None = None, **required: Document) -> Document:
-    """Return the schema of an object that has these members and no other."""
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
 def _frame_forms(schema: dict[str, Any], row: Document) -> Document:
     labels = [column["label"] for column in schema["columns"]]
     count = {"minItems": len(labels), "maxItems": len(labels)}
-    columns = {"type": "array", "items": {"type": "string", "enum": labels}, "uniqueItems": True, **count}
+    columns = {"type": ["array", "null"], "items": {"type": "string", "enum": labels}, "uniqueItems": True, **count}
     data = {"type": "array", "items": {"type": "array", "items": {}, **count}}
-    split = _closed(columns=columns, data=data, optional={"index": {"type": "array", "items": {}}})
+    index = {"type": ["array", "null"], "items": {}}
+    split = {
+        "type": "object",
+        "properties": {"columns": columns, "data": data, "index": index},
+        "required": ["data"],
+    }
     records = {"type": "array", "items": row}
     return {"dataframe_records": records, "dataframe_split": split, "inputs": records, "instances": records}
 

@@ -73,7 +73,8 @@ def _read_request(model: LoadedModel, request: Any) -> tuple[Any, dict[str, Any]
     given = [form for form in FORMS if form in request]
     if len(given) != 1:
         raise WireError(f"expected exactly one of {', '.join(FORMS)}, got {', '.join(given) or 'none'}")
-    params = request.get("params") or {}
+    params = request.get("params")
+    params = {} if params is None else params
     if not isinstance(params, dict):
         raise WireError(f"params: expected an object, got {type_name(params)}")
     if params and not model.takes_params:

@@ -201,7 +201,9 @@ def plain_data(name: str, data: Packed | ByteStrings) -> list[Any]:
 
 def parameters_of(tensor: Tensor) -> dict[str, Any]:
     """Return a tensor's parameters, which must be an object if there are any."""
-    parameters = tensor.get("parameters") or {}
+    parameters = tensor.get("parameters")
+    if parameters is None:
+        return {}
     if not isinstance(parameters, dict):
         raise WireError(f"{tensor['name']}: expected parameters to be an object, got {type_name(parameters)}")
     return parameters

@@ -440,3 +440,16 @@ def test_rows_without_elements_take_no_memory() -> None:
     """A shape that claims countless empty rows is read as an empty list."""
     tensor = {"name": "input-0", "shape": [2**60, 0], "datatype": "INT64", "data": []}
     assert wire.decode([tensor], wire.infer_schema([[1]])) == []
+
+
+def test_texts_of_very_different_lengths_take_no_more_than_they_are_sent() -> None:
+    """One long text among many short ones is refused where the array would take memory without end, not padded."""
+    schema = wire.infer_schema(np.array(["a"]))
+    texts = ["x" * 100_000, *[""] * 5000]
+    with pytest.raises(wire.WireError, match="such different lengths"):
+        wire.decode([{"name": "input-0", "shape": [5001], "datatype": "BYTES", "data": texts}], schema)
+    wide = wire.infer_schema(np.array(["x" * 100_000]))
+    few = {"name": "input-0", "shape": [3], "datatype": "BYTES", "data": ["a", "b", "c"]}
+    many = {"name": "input-0", "shape": [5000], "datatype": "BYTES", "data": ["a"] * 5000}
+    assert wire.decode([few], wide).dtype == np.dtype("<U100000")
+    assert wire.decode([many], wide).dtype == np.dtype("<U1")
