@@ -68,7 +68,7 @@ class Served:
 
     def client(self) -> InferenceClient:
         """Return the project's own client."""
-        return InferenceClient(f"http://{self.address}", self.token, self.name, self.signature)
+        return InferenceClient(f"http://{self.address}", self.token, self.name, self.signature, 1)
 
 
 @contextmanager
