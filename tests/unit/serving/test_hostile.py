@@ -145,7 +145,9 @@ def test_an_untyped_model_survives_five_thousand_hostile_requests(serve: Callabl
     attack(serve(name_type), UNTYPED, seed=11)
 
 
-def test_a_fuzzer_finds_nothing_that_the_description_does_not_say(serve: Callable[..., Running]) -> None:
+def test_a_fuzzer_finds_nothing_that_the_description_does_not_say(
+    serve: Callable[..., Running], tmp_path: Path
+) -> None:
     """Statuses, types, headers and bodies are as described, whatever a fuzzer makes of the description."""
     server = serve(price, FRAME)
     # What a schema cannot say (as many data as the shape has room for, numbers from 0) is refused, and rightly so.
@@ -155,6 +157,8 @@ def test_a_fuzzer_finds_nothing_that_the_description_does_not_say(serve: Callabl
         [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/openapi.json", *options],
         capture_output=True,
         text=True,
+        # It keeps notes where it runs.
+        cwd=tmp_path,
         timeout=240,
         check=False,
     )
