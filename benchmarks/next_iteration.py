@@ -3,10 +3,13 @@
 All take a new model of the same kind and size to the same engine, one after the other in every round; who goes first
 changes. One iteration of each way is run before and not counted (``first``), so that every cache is warm:
 
-ours
-    ``Session.containerize``: capture, build, load, start and verify, as the history recorded them; ``call`` is how long
-    the call took, with what it does after the model is verified. For its first one layer cache and history are empty;
-    an engine that holds equal layers already is sent less, as ``sent_bytes`` shows.
+ours hot
+    ``Session.containerize``: capture, build, load, start and verify, as the history recorded them. The server that runs
+    takes the new model in; the image is built and loaded as well. ``call`` is how long the call took, with what it does
+    after the model is verified. For its first one layer cache and history are empty; an engine that holds equal layers
+    already is sent less, as ``sent_bytes`` shows.
+ours fresh
+    The same with ``fresh=True``: a new container from the new image.
 by hand
     Pickle, ``docker build`` of a Dockerfile that copies the model last (so that all below it is cached),
     ``docker run``, and asking until the first correct prediction comes back. BuildKit where the ``docker`` command has
@@ -43,7 +46,7 @@ from rivals import BentoImages, Environment, MlflowImages
 from slim_base import SlimBase
 from workbench import Builder, Trial, UnavailableError, command, find_builder, judged, log, middle, rounded, workbench
 
-OURS, HAND = "ours", "by hand"
+OURS, FRESH, HAND = "ours hot", "ours fresh", "by hand"
 RIVALS: dict[str, type[MlflowImages | BentoImages]] = {"mlflow": MlflowImages, "bentoml": BentoImages}
 ROUNDS = 7
 #: How many times as fast as another way we want to be.
@@ -101,6 +104,7 @@ def compare(runs: int | None) -> dict[str, Any]:
         session = Session(session_settings(directory))
         ours = Ours(session, word, RunOptions())
         race.enter(OURS, ours)
+        race.enter(FRESH, Ours(session, f"{word}-fresh", RunOptions(fresh=True)))
         builder = find_builder(directory)
         image, interpreter = ours.lower_layers(0, f"localhost/{word}/base:1")
         session.engine().load(image)

@@ -50,7 +50,7 @@ class Ours:
         if row.parity != "exact":
             raise SystemExit(f"{self.name}:{row.version} was to be exact, but is {row.parity or 'not verified'}.")
         phases = {phase: getattr(row, f"{phase}_seconds") or 0.0 for phase in PHASES}
-        notes = {"call": called, "sent_bytes": row.sent_bytes or 0}
+        notes = {"call": called, "sent_bytes": row.sent_bytes or 0, "hot": int(row.hot)}
         return Trial(phases, row.package_to_verified_seconds or 0.0, notes)
 
     def _request(self, model: Any, sample: np.ndarray) -> CaptureRequest:
