@@ -15,6 +15,8 @@ needs=(
   dockerd:docker.io
   iptables:iptables
   busybox:busybox-static
+  chromium:chromium
+  curl:curl
   skopeo:skopeo
   umoci:umoci
   podman:podman

@@ -230,6 +230,9 @@ def _leaf(data: list[Any], shape: list[int], schema: _Schema) -> Tensor:
         data = [_json_text(item, schema) for item in data]
     elif schema.get("dtype") == "object":
         data, parameters = object_data(data, schema["name"])
+    elif schema["datatype"] not in FLOATS:
+        # MLflow's clients write NaN for whatever is missing, also among texts.
+        data = [None if element != element else element for element in data]  # noqa: PLR0124
     return make_tensor(schema["name"], shape, schema["datatype"], data, parameters)
 
 

@@ -111,7 +111,8 @@ def test_missing_values_are_understood(serve: Serve) -> None:
     for body, headers in (({"inputs": [[None, 2]]}, None), (b"a,b\n,2\n", CSV)):
         got = seen(serve, ARRAY, body, headers)
         assert math.isnan(got[0, 0])
-    assert seen(serve, FRAME[["city"]], {"inputs": [[None]]})["city"].isna().tolist() == [True]
+    for missing in (None, math.nan):
+        assert seen(serve, FRAME[["city"]], {"inputs": [[missing]]})["city"].isna().tolist() == [True]
 
 
 def test_no_rows_are_understood(serve: Serve) -> None:
