@@ -119,6 +119,11 @@ class Deployment:
         return self.times is not None
 
     @property
+    def hot(self) -> bool:
+        """Whether the call that deployed it loaded the model into the container that ran already."""
+        return self.load is None if self.redeployed else self.iteration.hot
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Seconds of each phase of the call that deployed it, in order."""
         if self.times is not None:

@@ -65,9 +65,10 @@ def sent(load: LoadReport | None) -> str:
 
 def took(deployment: Deployment) -> str:
     """Say what the total time of a deployment is of."""
+    way = ", into the running container" if deployment.hot and deployment.container is not None else ""
     if deployment.redeployed:
-        return "to deploy it again"
-    return "package to verified" if deployment.iteration.status == "verified" else "in all"
+        return f"to deploy it again{way}"
+    return ("package to verified" if deployment.iteration.status == "verified" else "in all") + way
 
 
 def setting(found: Setting) -> str:
