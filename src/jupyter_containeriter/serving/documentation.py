@@ -5,6 +5,7 @@ Nothing of this is made before somebody asks for it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from functools import cache
@@ -22,7 +23,9 @@ async def openapi(service: Service, request: Request) -> Response:
     """Describe the routes and the live version's types."""
     from .openapi import document
 
-    return json_response(document(service.live(), secured=bool(service.keys.client)))
+    # In a thread of its own: of thousands of columns it takes longer than others should wait.
+    described = await asyncio.to_thread(document, service.live(), secured=bool(service.keys.client))
+    return json_response(described)
 
 
 async def docs(service: Service, request: Request) -> Response:
