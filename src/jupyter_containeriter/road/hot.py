@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from jupyter_containeriter.client import InferenceClient, example_body
+from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.handles import Handle, Promise
 from jupyter_containeriter.management import ManagementClient
@@ -24,13 +25,23 @@ class HotLoad:
         What to run.
     container, handle
         The container that runs, and how to talk to it.
+    others
+        What else runs of the name: left by a kernel that was killed, or that could not be stopped.
     """
 
-    def __init__(self, site: Site, candidate: Candidate, container: Container, handle: Handle) -> None:
+    def __init__(
+        self,
+        site: Site,
+        candidate: Candidate,
+        container: Container,
+        handle: Handle,
+        others: list[tuple[Engine, Container]],
+    ) -> None:
         self.candidate = candidate
         self._site = site
         self._container = container
         self._handle = handle
+        self._others = others
         self._url = f"http://127.0.0.1:{container.port}"
         self._manager = ManagementClient(self._url, handle.manager)
         self._loaded = False
@@ -42,7 +53,8 @@ class HotLoad:
         promise = session.handles.promise(name)
         if site.options.fresh or promise is None:
             return None
-        container = next((found for _, found in session.live(name) if found.id == promise.container), None)
+        live = session.live(name)
+        container = next((found for _, found in live if found.id == promise.container), None)
         handle = session.handles.read(promise.container)
         if container is None or not container.running or not handle.manager:
             return None
@@ -50,7 +62,7 @@ class HotLoad:
         if changed:
             site.note(f"A new container: {' and '.join(changed)} changed.")
             return None
-        return cls(site, candidate, container, handle)
+        return cls(site, candidate, container, handle, [pair for pair in live if pair[1] is not container])
 
     @property
     def held(self) -> bool:
@@ -108,9 +120,8 @@ class HotLoad:
         with self._site.noting():
             self._site.session.handles.promote(iteration.name, promise)
         self._manager.switch(self._number)
-        with self._site.noting():
-            for engine, other in self._site.others(self._container):
-                self._site.retire(engine, other)
+        for engine, other in self._others:
+            self._site.retire(engine, other)
         return promise.applied(self._container)
 
     def undo(self) -> None:

@@ -67,8 +67,9 @@ class Launch:
         self._promise(container)
         with self._site.noting():
             began = time.monotonic()
-            for engine, other in self._site.others(container):
-                self._site.retire(engine, other)
+            for engine, other in self._site.session.live(container.name):
+                if other.id != container.id:
+                    self._site.retire(engine, other)
             if self._port not in {None, container.port}:
                 container = self._move(container, began)
         return container

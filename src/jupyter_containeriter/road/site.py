@@ -87,10 +87,6 @@ class Site:
         except ContainerIterError as error:
             self.note(error.message)
 
-    def others(self, container: Container) -> list[tuple[Engine, Container]]:
-        """Return the other containers of a container's name, with their engines."""
-        return [(engine, other) for engine, other in self.session.live(container.name) if other.id != container.id]
-
     def retire(self, engine: Engine, container: Container) -> None:
         """Stop a container that is no longer needed."""
         try:
