@@ -21,8 +21,12 @@ from .wire import encode, kind_of
 _TRIED = (3, 32, 256)
 #: So many rows of the sample are tried, each alone first.
 _ROWS = 6
+#: Of so many those that differ are taken.
+_LOOKED_AT = 20
 #: What the trial may take; loading waits for it.
 _SECONDS = 0.2
+#: A first prediction that takes longer says enough.
+_COLD_SECONDS = 1.0
 
 
 class PartingError(ValueError):
@@ -91,48 +95,78 @@ def examine(model: LoadedModel) -> Batching:
         return Batching(0, "there is no sample to try it with")
     sample = read_value(model, model.sample)
     try:
-        return _examine(model, sample, time.perf_counter() + _SECONDS)
+        return _examine(model, sample)
     except Exception as error:  # noqa: BLE001 - whatever the model does then, it serves one request after the other
         return Batching(0, str(error))
 
 
-def _examine(model: LoadedModel, sample: Any, deadline: float) -> Batching:
+def _examine(model: LoadedModel, sample: Any) -> Batching:
     if kind_of(sample) == "dataframe":
         sample = sample.reset_index(drop=True)  # As in requests that bring no index, which are those that are joined.
     if key(sample) is None:
         return Batching(0, "inputs of this type are not joined")
-    rows = part(sample, [1] * len(sample))[:_ROWS]
-    if len({write_json(encode(row, model.inputs or {})) for row in rows}) < 2:
+    first = min(len(sample), _LOOKED_AT)
+    parts = part(sample, [1] * first + [len(sample) - first])[:first]
+    rows = list({write_json(encode(row, model.inputs or {})): row for row in parts}.values())[:_ROWS]
+    if len(rows) < 2:
         return Batching(0, "it takes rows that differ to see whether they depend on each other")
-    alone, took = [], float("inf")
-    for row in rows:
-        began = time.perf_counter()
-        given = _predicted(model, [row])
-        alone.append(_written(model, given))
-        now = time.perf_counter()
-        took = min(took, now - began)
-        if now + took > deadline:
-            return Batching(0, f"trying it takes more than {_SECONDS:g} s")
-    batching = Batching(0, "the model does not give one row for each that it gets")
-    # There and back again: a row has other neighbours each time.
-    order = [*range(len(rows)), *reversed(range(len(rows)))]
-    for size in _TRIED:
-        chosen = [order[place % len(order)] for place in range(size)]
-        began = time.perf_counter()
-        given = _predicted(model, [rows[place] for place in chosen])
-        parts = part(given, [1] * size)
-        if any(_written(model, one) != alone[place] for one, place in zip(parts, chosen, strict=True)):
-            return Batching(0, "rows come out differently among others than alone")
-        told = f"the sample's rows came out the same to the last bit, alone and among {size}"
-        batching = Batching(size, told, key(given), took)
-        now = time.perf_counter()
-        if now + 2 * (now - began) > deadline:
+    trial = _Trial(model)
+    alone = trial.predict(rows[:1])
+    trial.begin()  # The first prediction imports this and that; whoever came first would have waited for it.
+    for row in rows[1:]:
+        if not trial.has_time_for(3 if len(alone) > 1 else 0):
             break
-    return batching
+        alone += trial.predict([row])
+    proven = 0
+    # There and back again: a row has other neighbours each time.
+    order = [*range(len(alone)), *reversed(range(len(alone)))]
+    for size in _TRIED:
+        if not trial.has_time_for(1):
+            break
+        chosen = [order[place % len(order)] for place in range(size)]
+        if trial.predict([rows[place] for place in chosen]) != [alone[place] for place in chosen]:
+            return Batching(0, "rows come out differently among others than alone")
+        proven = size
+    if not proven:
+        return Batching(0, f"trying it takes more than {_SECONDS:g} s")
+    told = f"the sample's rows came out the same to the last bit, alone and among {proven}"
+    return Batching(proven, told, trial.gives, trial.shortest)
 
 
-def _predicted(model: LoadedModel, rows: list[Any]) -> Any:
-    return model.predict(deepcopy(join(rows)))  # A copy, because some models write on what they are given.
+class _Trial:
+    """Predicts rows of the sample, and watches the time.
+
+    Attributes
+    ----------
+    gives
+        The :func:`key` of what the model gave last.
+    shortest
+        How long the shortest prediction took.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self.gives: Hashable | None = None
+        self.shortest = float("inf")
+
+    def begin(self) -> None:
+        """Take the time from now on; after a very long prediction there is none."""
+        self._deadline = time.perf_counter() + (_SECONDS if self.shortest < _COLD_SECONDS else 0)
+        self._last = 0.0
+
+    def has_time_for(self, predictions: int) -> bool:
+        """Tell whether so many more predictions will fit, if they take as long as the last one."""
+        return time.perf_counter() + predictions * self._last < self._deadline
+
+    def predict(self, rows: list[Any]) -> list[bytes]:
+        """Return what the model gives for each of some rows, as it would be sent."""
+        began = time.perf_counter()
+        # A copy, because some models write on what they are given.
+        given = self._model.predict(deepcopy(join(rows)))
+        self.gives = key(given)
+        self._last = time.perf_counter() - began
+        self.shortest = min(self.shortest, self._last)
+        return [_written(self._model, one) for one in part(given, [1] * len(rows))]
 
 
 def _written(model: LoadedModel, result: Any) -> bytes:

@@ -147,6 +147,38 @@ def test_models_that_take_long_are_not_tried_to_the_end(monkeypatch: pytest.Monk
     assert (batching.rows, "takes more than" in batching.reason) == (0, True)
 
 
+def test_a_long_first_prediction_says_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that takes very long is not asked a second time."""
+    monkeypatch.setattr(rows, "_COLD_SECONDS", 0)
+    calls = []
+
+    def count(data: Any) -> Any:
+        calls.append(len(data))
+        return total(data)
+
+    assert "takes more than" in tried(count, ROWS).batching.reason
+    assert calls[1:] == [1]  # The first one was for the signature.
+
+
+def test_slow_models_are_tried_with_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows and one batch are enough where there is no time for more."""
+    asked: list[int] = []
+
+    class Clock:
+        @staticmethod
+        def perf_counter() -> float:
+            return 0.06 * len(asked)
+
+    def slow(data: Any) -> Any:
+        asked.append(len(data))
+        return total(data)
+
+    monkeypatch.setattr(rows, "time", Clock)
+    batching = tried(slow, ROWS).batching
+    assert asked[1:] == [1, 1, 3, 32]
+    assert batching.rows == 32
+
+
 def test_models_that_fail_on_the_sample_are_not_batched() -> None:
     """A model that cannot be tried serves all the same."""
     calls = []
