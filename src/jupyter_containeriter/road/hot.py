@@ -59,6 +59,8 @@ class HotLoad:
         if container is None or not container.running or not handle.manager:
             return None
         changed = [what for what, value in site.traits(candidate).items() if handle.traits.get(what) != value]
+        if site.options.port not in {None, container.port}:
+            changed.append("the port")
         if changed:
             site.note(f"A new container: {' and '.join(changed)} changed.")
             return None

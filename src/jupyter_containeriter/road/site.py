@@ -71,8 +71,9 @@ class Site:
             "Python or packages": candidate.iteration.environment_digest,
             "local code": candidate.iteration.code_digest,
             "variables that frameworks read": candidate.document.get("environ", {}),
-            "options": self.options.run_options(),
             "limits": asdict(self.session.limits(self.options)),
+            "GPUs": self.options.gpus,
+            "whether there is a token": self.options.token,
         }
 
     def note(self, text: str) -> None:

@@ -84,7 +84,12 @@ def test_rolling_back_loads_what_is_no_longer_held(hot: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"memory": "123m"}, "options and limits changed"), ({"token": False}, "options changed"), ({"fresh": True}, "")],
+    [
+        ({"memory": "123m"}, "A new container: limits changed."),
+        ({"token": False}, "A new container: whether there is a token changed."),
+        ({"port": 45_678}, "A new container: the port changed."),
+        ({"fresh": True}, ""),
+    ],
 )
 def test_another_way_to_run_needs_another_container(hot: Lab, change: dict[str, Any], named: str) -> None:
     """What a container fixes when it starts cannot change in it; the reason is told."""
@@ -93,6 +98,13 @@ def test_another_way_to_run_needs_another_container(hot: Lab, change: dict[str, 
     assert after.container.id != before.id
     assert not hot.row(2).hot
     assert any(named in note for note in notes.notes)
+
+
+def test_an_address_once_asked_for_stays(lab: Lab, port: int) -> None:
+    """Who gave a port keeps it in later iterations that give none, in the same container."""
+    first = lab.containerize(3, port=port)
+    second = lab.containerize(4, fresh=False)
+    assert (second.url, second.container.id) == (first.url, first.container.id)
 
 
 def test_changed_local_code_needs_another_container(own_lab: Lab, tmp_path: Path) -> None:
