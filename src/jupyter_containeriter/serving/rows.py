@@ -23,6 +23,8 @@ _TRIED = (3, 32, 256)
 _ROWS = 6
 #: Of so many those that differ are taken.
 _LOOKED_AT = 20
+#: More than two rows are tried alone only while there is time for so many more predictions: the batches need some.
+_SPARE = 8
 #: What the trial may take; loading waits for it.
 _SECONDS = 0.2
 #: A first prediction that takes longer says enough.
@@ -114,7 +116,7 @@ def _examine(model: LoadedModel, sample: Any) -> Batching:
     alone = trial.predict(rows[:1])
     trial.begin()  # The first prediction imports this and that; whoever came first would have waited for it.
     for row in rows[1:]:
-        if not trial.has_time_for(3 if len(alone) > 1 else 0):
+        if not trial.has_time_for(_SPARE if len(alone) > 1 else 0):
             break
         alone += trial.predict([row])
     proven = 0
