@@ -15,7 +15,7 @@ from . import documentation, invocations, management, open_inference, repository
 from .guard import Guard
 from .metrics import metrics
 from .responses import error_response, send_response
-from .routing import Endpoint, Router
+from .routing import Call, Endpoint, Router
 from .service import Service
 
 _MODEL = "/v2/models/{name}"
@@ -71,7 +71,7 @@ class Application:
         """Answer one request."""
         metrics, began, status = self._service.metrics, perf_counter(), 500
         metrics.in_flight += 1
-        request = Request(scope, receive)
+        request = Call(scope, receive)
         try:
             response = await self._response(request)
             status = response.status_code

@@ -34,9 +34,13 @@ def parse_json(body: Buffer) -> Any:
         raise WireError(f"malformed JSON: {error}") from None
 
 
+#: Made once: with settings of its own, ``json.dumps`` makes an encoder for each call.
+_to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def write_json(value: Any) -> bytes:
     """Write a response as strict JSON, in ASCII: a lone surrogate in some text is no reason to fail."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _to_json(value).encode("ascii")
 
 
 @dataclass(slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +17,30 @@ if TYPE_CHECKING:
 Endpoint = Callable[["Service", Request], Awaitable[Response]]
 
 _Methods = dict[str, Endpoint]
+
+
+class Call(Request):
+    """A request whose headers are looked up, not searched."""
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The headers."""
+        return _Headers(raw=self.scope["headers"])
+
+
+class _Headers(Headers):
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(raw=raw)
+        # Of several of one name the first counts, as for Starlette.
+        self._first = dict(reversed(raw))
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a header."""
+        found = self._first.get(key.lower().encode("latin-1"))
+        return default if found is None else found.decode("latin-1")
 
 
 class Router:

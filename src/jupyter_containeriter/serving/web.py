@@ -23,7 +23,7 @@ from .worker import Worker
 #: What was asked gets this long to be answered once the process is told to end; engines wait somewhat longer.
 DRAIN_SECONDS = 8.0
 #: A connection that was used so shortly ago may just be bringing the next request.
-_QUIET_SECONDS = 0.5
+_QUIET_SECONDS = 0.25
 _POLL_SECONDS = 0.02
 #: uvicorn ticks ten times a second; that often somebody looks at what takes long.
 _TICKS = 10
