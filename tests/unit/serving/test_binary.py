@@ -253,7 +253,7 @@ def test_shape_that_no_array_has_is_refused(serve: Serve) -> None:
     ("others", "said"),
     [
         ({"parameters": {"binary_data_output": "yes"}}, "binary_data_output"),
-        ({"parameters": []}, None),
+        ({"parameters": []}, "parameters"),
         ({"parameters": [1]}, "parameters"),
         ({"outputs": [{"name": "output-0", "parameters": {"binary_data": 1}}]}, "binary_data"),
         ({"outputs": [{"name": "output-0", "parameters": {"classification": 2}}]}, "classification"),
