@@ -10,7 +10,8 @@ import urllib3
 
 from jupyter_containeriter.errors import EngineError
 
-_TIMEOUT = urllib3.Timeout(connect=5, read=600)
+#: What only looks at versions or moves them is answered while the model works.
+_SECONDS = 10.0
 
 
 class ManagementClient:
@@ -27,7 +28,7 @@ class ManagementClient:
     def __init__(self, url: str, token: str) -> None:
         self._url = f"{url}/containeriter"
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(retries=False)
 
     def versions(self) -> dict[str, dict[str, Any]]:
         """Return what the server holds in memory, by version: its state (``live``, ``kept``, ``candidate``) and more.
@@ -44,11 +45,11 @@ class ManagementClient:
         """Return the version that answers."""
         return next((number for number, one in self.versions().items() if one["state"] == "live"), "")
 
-    def load(self, number: str, packed: IO[bytes]) -> dict[str, Any]:
-        """Load a version beside the live one, from a tar of its files."""
+    def load(self, number: str, packed: IO[bytes], seconds: float) -> dict[str, Any]:
+        """Load a version beside the live one, from a tar of its files; it may take so many seconds."""
         size = packed.seek(0, os.SEEK_END)
         packed.seek(0)
-        return self._ask("PUT", f"versions/{number}", packed, {"Content-Length": str(size)})
+        return self._ask("PUT", f"versions/{number}", packed, {"Content-Length": str(size)}, seconds)
 
     def switch(self, number: str) -> None:
         """Make a version the live one."""
@@ -58,11 +59,21 @@ class ManagementClient:
         """Let go of a version."""
         self._ask("DELETE", f"versions/{number}")
 
-    def _ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
-        url = f"{self._url}/{path}"
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        seconds: float = _SECONDS,
+    ) -> dict[str, Any]:
+        url, timeout = f"{self._url}/{path}", urllib3.Timeout(connect=5, read=seconds)
         try:
-            response = self._pool.request(method, url, body=body, headers=self._headers | (headers or {}))
+            headers = self._headers | (headers or {})
+            response = self._pool.request(method, url, body=body, headers=headers, timeout=timeout)
             answer = json.loads(response.data)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise EngineError(f"The server gave no answer within {seconds:g} s.") from error
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise EngineError(f"The server does not answer at {url}: {error}") from error
         if response.status != 200:

@@ -83,9 +83,9 @@ class HotLoad:
         """
         with self._site.times.phase("start"):
             if not self.held:
-                with packed_model(self.candidate.image) as packed:
-                    self._manager.load(self._number, packed)
                 self._loaded = True
+                with packed_model(self.candidate.image) as packed:
+                    self._manager.load(self._number, packed, self._site.patience.seconds)
 
     def verify(self) -> Comparison | None:
         """Compare its predictions of the sample with the notebook's, before any client gets one; None without a sample.

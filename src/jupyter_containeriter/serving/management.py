@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from .model import LoadError
@@ -55,6 +55,10 @@ async def load(service: Service, request: Request) -> Response:
         if isinstance(error, LoadError):
             raise HTTPException(422, str(error)) from None
         raise
+    if await request.is_disconnected():
+        # An interrupted kernel: nobody would ever let go of it.
+        worker.close()
+        raise ClientDisconnect
     version = Version(number, model, worker, time.perf_counter() - began, size, candidate=True)
     service.versions.add(version)
     return json_response(_described(service, version))

@@ -149,12 +149,20 @@ def _catboost(path: Path, make: type, params: dict[str, Any]) -> Any:
     return model.load_model(str(path), format="cbm")
 
 
+#: What Keras was set to for the first model that this process loaded: it is one setting for all of them.
+_keras_settings: dict[str, str] = {}
+
+
 def _keras(
     path: Path, custom_objects: dict[str, Any], settings: Mapping[str, str], attributes: Mapping[str, Any]
 ) -> Any:
     import keras
 
     for name, value in settings.items():
+        if _keras_settings.setdefault(name, value) != value:
+            raise PartError(
+                f"{name} of Keras is {value!r} for this model, and {_keras_settings[name]!r} in this process"
+            )
         getattr(keras.config, f"set_{name}")(value)
     # Lambda layers are code, which the pickle beside this part is, too.
     model = keras.saving.load_model(str(path), custom_objects=custom_objects, compile=False, safe_mode=False)
@@ -196,13 +204,16 @@ def _transformers(path: Path, make: Any, model: Mapping[str, Any] | None = None)
 def _spacy(
     path: Path, functions: Sequence[tuple[str, str, Any]], factories: Sequence[tuple[str, dict[str, Any], Any]]
 ) -> Any:
+    import catalogue
     import spacy
 
+    # A version before this one may have registered others by the same names; it is made of them already.
     for registry, name, function in functions:
-        if not spacy.registry.has(registry, name):
-            getattr(spacy.registry, registry).register(name, func=function)
+        getattr(spacy.registry, registry).register(name, func=function)
+    made = spacy.registry.factories
     for name, config, function in factories:
-        if not spacy.Language.has_factory(name):
+        if name not in made or made.get(name) is not function:
+            catalogue.REGISTRY.pop((*made.namespace, name), None)
             spacy.Language.factory(name, default_config=config, func=function)
     return spacy.load(path)
 

@@ -61,19 +61,37 @@ class Client:
         self.app = Application(service)
 
     def __call__(
-        self, method: str, path: str, body: Any = b"", headers: dict[str, str] | None = None, *, gone: bool = False
+        self,
+        method: str,
+        path: str,
+        body: Any = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        gone: bool = False,
+        impatient: bool = False,
     ) -> Answer:
-        """Send a request; ``gone`` lets the client go away before its body is complete."""
+        """Send a request; ``gone`` lets the client go away before its body is complete, ``impatient`` after it."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return asyncio.run(self.send(method, path, raw, headers or {}, gone=gone))
+        return asyncio.run(self.send(method, path, raw, headers or {}, gone=gone, impatient=impatient))
 
-    async def send(self, method: str, path: str, body: bytes, headers: dict[str, str], *, gone: bool = False) -> Answer:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        *,
+        gone: bool = False,
+        impatient: bool = False,
+    ) -> Answer:
         """Send a request within a running loop."""
-        messages: list[Any] = [{"type": "http.request", "body": body, "more_body": gone}, {"type": "http.disconnect"}]
+        messages: list[Any] = [{"type": "http.request", "body": body, "more_body": gone}]
+        messages += [{"type": "http.disconnect"}] if gone or impatient else []
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return messages.pop(0)
+            # A client that waits for its answer says nothing more.
+            return messages.pop(0) if messages else await asyncio.Event().wait()
 
         async def send(message: Any) -> None:
             sent.append(message)

@@ -179,6 +179,13 @@ def test_candidate_nobody_promoted_goes_with_the_next(client: Client) -> None:
     assert states(client("GET", "/containeriter/versions", headers=MANAGER)) == {"1": "live", "3": "candidate"}
 
 
+def test_version_that_nobody_waits_for_is_forgotten(client: Client) -> None:
+    """A kernel that was interrupted while its version loaded leaves nothing in memory."""
+    client("PUT", "/containeriter/versions/2", payload(2.0), MANAGER, impatient=True)
+    assert states(client("GET", "/containeriter/versions", headers=MANAGER)) == {"1": "live"}
+    assert predict(client) == ([1.0], "1")
+
+
 def test_version_is_dropped_unless_live(client: Client) -> None:
     """The manager may let go of a version, but not of the one that answers."""
     load(client, 2, payload(2.0))
