@@ -170,8 +170,20 @@ class Deployment:
         return self.engine_handle.stats(self._running().id)
 
     def stop(self) -> None:
-        """Stop and remove the container; the image and the history stay."""
+        """Stop and remove the container; the image and the history stay.
+
+        Raises
+        ------
+        NotFoundError
+            The container serves another version by now.
+        """
         if self.container:
+            promise = self.store.promise(self.name) if self.store else None
+            if promise and (serving := promise.applied(self.container).version) != self.version:
+                raise NotFoundError(
+                    f"{self.name}:{self.version} does not serve any more: its container serves version {serving}.",
+                    f"Stop that one: %undeploy {self.name}",
+                )
             self.engine_handle.stop(self.container.id)
             if self.store is not None:
                 self.store.forget(self.container.id)

@@ -33,6 +33,8 @@ def kept_versions(
         Those that tell what runs. A name whose promoted container is on none of them may run there.
     """
     live = {(container.name, container.version) for _, container in session.containers(engines)}
+    # Not what they serve: its files are those that a server reads while it runs, and starts with again.
+    started = {(one.name, one.version) for engine in engines for one in engine.containers(session.history.id)}
     asked = {engine.describe().endpoint for engine in engines}
     unreachable = bool(session.unreachable())
     reasons: dict[tuple[str, int], str] = {}
@@ -44,6 +46,9 @@ def kept_versions(
             running = {version for named, version in live if named == name}
             blind = unreachable or session.handles.engine(name) not in {"", *asked}
             found = _reasons(versions, running, blind=blind)
+            for row in versions:
+                if (name, row.version) in started:
+                    found.setdefault(row.version, "the container that runs was started from it")
         reasons |= {(name, version): reason for version, reason in found.items()}
     return reasons
 

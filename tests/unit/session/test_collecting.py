@@ -102,6 +102,15 @@ def test_old_versions_go_and_what_rolls_back_stays(disk: Lab) -> None:
     assert [disk.row(version).status for version in range(1, 6)] == ["verified"] * 5
 
 
+def test_what_the_running_container_was_started_from_stays(disk: Lab) -> None:
+    """It serves a later version, and still reads the files of the image it was started from."""
+    for k in range(1, 7):
+        disk.containerize(k, fresh=k == 2)
+    found = disk.session.gc(0)
+    assert dict(found.kept)["churn:2"] == "the container that runs was started from it"
+    assert _labels(found) == ["churn:1", "churn:3"]
+
+
 def test_a_version_that_was_removed_says_so(disk: Lab) -> None:
     """Deploying what was removed is refused with the remedy; the same model can be containerized again."""
     for k in range(1, 5):
