@@ -59,17 +59,29 @@ class Reconciler:
         with suppress(EngineError):
             for name in sorted({container.name for _, container in self._session.containers()}):
                 try:
-                    with self._session.locks.exclusive(name):
-                        self.keep(name)
+                    # A name is not held only to look: a kernel that is about to work on it would be turned away.
+                    if self._broken(name):
+                        with self._session.locks.exclusive(name):
+                            self.keep(name)
                 except BusyError:
                     continue
                 except ContainerIterError as error:
                     self.unkept.append(f"{name} does not serve the version it should: {error.message}")
 
-    def keep(self, name: str, progress: Progress | None = None) -> None:
+    def keep(self, name: str, progress: Progress | None = None, failed: str = "") -> None:
         """Bring back the version that was promoted last, should the container serve another one, or have ended.
 
         Whoever calls holds the name.
+
+        Parameters
+        ----------
+        name
+            Of the model.
+        progress
+            Hears of the phases, should there be any.
+        failed
+            The iteration that was tried in its container and failed: should that one have ended, also for lack of
+            memory, this was the cause.
 
         Raises
         ------
@@ -78,10 +90,13 @@ class Reconciler:
         """
         from jupyter_containeriter.road.walk import Road
 
-        found = self._promised(name)
-        if found is None or self._is_kept(found[1]):
+        broken = self._broken(name, failed)
+        if broken is None:
             return
-        engine, container = found
+        engine, container = broken
+        if engine.name != container.engine:
+            # The sandbox's engine lists plain processes as well.
+            engine = self._session.engine(container.engine)
         iteration = self._session.history.by_ids([container.iteration]).get(container.iteration)
         if iteration is not None:
             progress = progress or Silent()
@@ -89,15 +104,19 @@ class Reconciler:
             options = RunOptions(engine=container.engine, **self._session.handles.read(container.id).options)
             Road(self._session, engine, options, progress).deploy(iteration)
 
-    def _promised(self, name: str) -> tuple[Engine, Container] | None:
+    def _broken(self, name: str, failed: str = "") -> tuple[Engine, Container] | None:
+        """Return the promoted container of a name, as what it is to serve; None where it does so."""
         promise = self._session.handles.promise(name)
         pairs = self._session.live(name) if promise else []
-        return next((pair for pair in pairs if promise and pair[1].id == promise.container), None)
+        found = next((pair for pair in pairs if promise and pair[1].id == promise.container), None)
+        if found is None or found[1].iteration == failed or self._is_kept(found[1], alone=not failed):
+            return None
+        return found
 
-    def _is_kept(self, container: Container) -> bool:
+    def _is_kept(self, container: Container, *, alone: bool = True) -> bool:
         if not container.running:
             # What memory was too small for would end the same way again.
-            return container.oom_killed
+            return container.oom_killed and alone
         manager = self._session.handles.read(container.id).manager
         if not manager:
             return True

@@ -67,7 +67,8 @@ class Site:
         A container whose traits are those of another version of its name can serve that one, too.
         """
         return {
-            "the engine": self.engine.describe().endpoint,
+            # By name, too: the sandbox and plain processes are at one place, and isolate differently.
+            "the engine": f"{self.engine.name} {self.engine.describe().endpoint}",
             "Python or packages": candidate.iteration.environment_digest,
             "local code": candidate.iteration.code_digest,
             "variables that frameworks read": candidate.document.get("environ", {}),

@@ -71,11 +71,11 @@ class Road:
             return self._from_kernel(request, choice)
         except BaseException as error:
             self._into.undo()
-            self._restore(request.name)
             if isinstance(error, UsageError):
                 record.forget()
             else:
                 record.fail(error)
+            self._restore()
             if isinstance(error, KeyboardInterrupt):
                 raise self._interruption() from None
             raise
@@ -101,6 +101,7 @@ class Road:
             container = self._into.promote()
         except BaseException as error:
             self._into.undo()
+            self._restore()
             if isinstance(error, KeyboardInterrupt):
                 raise self._interruption() from None
             raise
@@ -144,11 +145,12 @@ class Road:
 
     # --- failures ----------------------------------------------------------------------------------------------------
 
-    def _restore(self, name: str) -> None:
+    def _restore(self) -> None:
         """Bring the live version back, should the candidate have ended the server they shared."""
         if self._into.tried:
+            iteration = self._record.iteration
             with suppress(ContainerIterError):
-                self._session.reconciler.keep(name, self._times.progress)
+                self._session.reconciler.keep(iteration.name, self._times.progress, iteration.id)
 
     def _look_closer(self, request: CaptureRequest, error: ContainerIterError) -> None:
         """Raise what a proof says, where it fails too: it says more than a container for which none ran."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Lab
 
-from jupyter_containeriter.errors import EngineError, ParityError
+from jupyter_containeriter.errors import EngineError, NotFoundError, ParityError
 from jupyter_containeriter.progress import Silent
 
 
@@ -63,6 +63,17 @@ def test_a_handle_of_the_version_before_still_means_that_version(hot: Lab) -> No
     before = hot.session.deployments()[0]
     hot.containerize(4, fresh=False)
     assert before.predict([1, 2]) == [3, 6]
+
+
+def test_a_handle_of_the_version_before_stops_nothing(hot: Lab) -> None:
+    """Its container is another version's by now."""
+    before = hot.session.deployments()[0]
+    after = hot.containerize(4, fresh=False)
+    with pytest.raises(NotFoundError, match="serves version 2"):
+        before.stop()
+    assert after.predict([1, 2]) == [4, 8]
+    after.stop()
+    assert hot.running() == []
 
 
 def test_rolling_back_switches_to_what_is_held(hot: Lab) -> None:
@@ -255,3 +266,52 @@ def test_a_candidate_that_ends_the_server_does_not_take_the_live_version_along(
             hot.containerize(4, fresh=False)
     (live,) = hot.session.deployments()
     assert (live.version, live.url, live.predict([1, 2])) == (1, before.url, [3, 6])
+
+
+def test_a_candidate_that_takes_all_memory_does_not_take_the_live_version_along(
+    hot: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not the live version that took too much: that one serves again at its address."""
+    before = hot.session.deployments()[0]
+
+    def ends(*_: object) -> None:
+        hot.engine.exit(before.container.id, 137, oom_killed=True)
+        hot.engine.exit_at_start(137)
+        raise EngineError("The server does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jupyter_containeriter.management.ManagementClient.load", ends)
+        with pytest.raises(EngineError, match="exit code 137"):
+            hot.containerize(4, fresh=False)
+    (live,) = hot.session.deployments()
+    assert (live.version, live.url, live.predict([1, 2])) == (1, before.url, [3, 6])
+
+
+def test_a_rollback_that_ends_the_server_does_not_take_the_live_version_along(
+    hot: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version that served before the attempt serves again."""
+    hot.containerize(4, fresh=False)
+    live = hot.containerize(5, fresh=False)
+    hot.servers.restart(live.container.port)
+    hot.session.deploy("churn:3")
+
+    def ends(*_: object) -> None:
+        hot.engine.exit(live.container.id, 1)
+        hot.engine.exit_at_start(1, "Segmentation fault")
+        raise EngineError("The server does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jupyter_containeriter.management.ManagementClient.load", ends)
+        with pytest.raises(EngineError, match="Segmentation fault"):
+            hot.session.rollback("churn")
+    (found,) = hot.session.deployments()
+    assert (found.version, found.url, found.predict([1, 2])) == (3, live.url, [5, 10])
+
+
+def test_looking_at_what_is_well_holds_no_name(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that lists deployments does not turn another one away that is about to work on a name."""
+    kernel = hot.kernel()
+    kernel.deployments()
+    monkeypatch.setattr(kernel.locks, "exclusive", None)
+    assert [deployment.version for deployment in kernel.deployments()] == [1]
