@@ -255,3 +255,27 @@ for _ in range(3):
 def classify(nlp, texts):
     return [{**doc.cats, "shouted": doc.user_data["shouted"]} for doc in nlp.pipe(texts)]
 """
+
+#: What a person changes between two iterations: data, and the code of the notebook.
+CHANGES = {
+    "default_rng(0)": "default_rng(1)",
+    "strength = 1.5": "strength = 2.5",
+    "texts = [": "texts = ['bad', 'story', ",
+    "tones = [": "tones = ['blame', 'praise', ",
+    "np.median(": "0.1 + np.median(",
+    "> 127": "> 100",
+    "[sum(row)": "[1 + sum(row)",
+    "scaled_by(2.5)": "scaled_by(3.5)",
+    '{"good", "bad", "ugly"}': '{"film", "story"}',
+    "torch.relu(": "torch.sigmoid(",
+    "manual_seed(1)": "manual_seed(2)",
+    "tanh(3 * rows)": "tanh(2 * rows)",
+    "isupper()": "islower()",
+}
+
+
+def changed(source: str) -> str:
+    """Return a cell as it is after the change."""
+    for before, after in CHANGES.items():
+        source = source.replace(before, after)
+    return source

@@ -25,9 +25,11 @@ from nbclient import NotebookClient
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.engines.sandbox import SandboxEngine
 from jupyter_containeriter.errors import EngineUnreachableError
+from jupyter_containeriter.handles import HandleStore
 from jupyter_containeriter.history import History
 from jupyter_containeriter.image.build import stored_image
 from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.management import ManagementClient
 from jupyter_containeriter.types import Container, Image
 
 T = TypeVar("T")
@@ -279,7 +281,7 @@ class Lab:
             history.close()
 
     def containers(self, name: str | None = None) -> list[Container]:
-        """Return every container that an engine holds for this history, running or not."""
+        """Return every container that an engine holds for this history, running or not, as what it is to serve."""
         if not self.history.exists():
             return []
         history = History(self.history)
@@ -287,7 +289,19 @@ class Lab:
             found = [c for engine in self.engines() for c in engine.containers(history.id)]
         finally:
             history.close()
-        return [c for c in found if name in (None, c.name)]
+        promises = {c.name: self.handles.promise(c.name) for c in found}
+        served = [promise.applied(c) if (promise := promises[c.name]) else c for c in found]
+        return [c for c in served if name in (None, c.name)]
+
+    @property
+    def handles(self) -> HandleStore:
+        """The tokens and promises."""
+        return HandleStore(self.data / "handles")
+
+    def held(self, container: Container) -> dict[str, str]:
+        """Return the state of every version that a container has in memory."""
+        manager = ManagementClient(f"http://127.0.0.1:{container.port}", self.handles.read(container.id).manager)
+        return {number: version["state"] for number, version in manager.versions().items()}
 
     def engines(self) -> list[Any]:
         """Return the engines that may hold something."""
@@ -299,7 +313,7 @@ class Lab:
     def logs(self, container: Container) -> str:
         """Return what a container wrote."""
         (engine,) = (e for e in self.engines() if e.name == container.engine)
-        return str(engine.logs(container.id))
+        return str(engine.logs(container.id, 10_000))
 
     def image(self, name: str, version: int) -> Image:
         """Return the image of a version from the cache."""
@@ -341,8 +355,23 @@ class Desk:
         """Insist that a cell is refused, and that exactly what ran before still runs."""
         refusal = running.result(WAIT_SECONDS).refusal()
         (live,) = self.lab.containers()
-        assert (live.id, live.running) == (self.live.id, True)
+        before = self.live
+        assert (live.id, live.version, live.running) == (before.id, before.version, True)
+        assert self.lab.held(live)[str(live.version)] == "live"
         assert self.notebook.value("good.predict(rows)") == [1.5, 4.0]
+        return refusal
+
+    def refuse_and_recover(self, source: str) -> Refusal:
+        """Execute a cell that ends the container and is refused; what ran before runs again at its address."""
+        before = self.live
+        refusal = self.notebook.run(source).refusal()
+        (live,) = self.lab.containers()
+        assert live.id != before.id
+        assert (live.version, live.port, live.running) == (before.version, before.port, True)
+        # The very handle from before: address and token are the same.
+        assert self.notebook.value("good.predict(rows)") == [1.5, 4.0]
+        self.notebook.ok("good, = %deployments")
+        assert self.live.id == live.id
         return refusal
 
     @property
@@ -355,12 +384,16 @@ class Desk:
         """Return the newest iteration."""
         return self.lab.rows(self.name)[-1]
 
-    def succeed(self) -> None:
+    def succeed(self, *options: str) -> None:
         """Insist that the next iteration of the good model works, and that it alone runs then."""
         version = self.last_row()["version"] + 1
-        self.notebook.ok(f"good = %containerize mean --name {self.name} --sample rows")
+        self.notebook.ok(f"good = %containerize mean --name {self.name} --sample rows {' '.join(options)}")
         assert (self.last_row()["version"], self.last_row()["status"]) == (version, "verified")
-        assert [c.version for c in self.lab.containers()] == [version]
+        (live,) = self.lab.containers()
+        assert live.version == version
+        states = self.lab.held(live)
+        assert states.pop(str(version)) == "live"
+        assert set(states.values()) <= {"kept"}
 
 
 def open_desk(lab: Lab, engine: str, name: str, **environment: str) -> Desk:

@@ -39,19 +39,26 @@ def desk(module_desk: Desk, proxy: EngineProxy) -> Iterator[Desk]:
     proxy.heal()
 
 
-def changed(desk: Desk) -> str:
+def changed(desk: Desk, options: str = "") -> str:
     """Return a call that has something to send."""
-    return f"mean.changed = time.time()\n%containerize mean --name {desk.name} --sample rows"
+    return f"mean.changed = time.time()\n%containerize mean --name {desk.name} --sample rows {options}"
 
 
-DEATHS = {"load": r"POST \S+/images/load", "create": r"POST \S+/containers/create", "start": r"POST \S+/start"}
+LOAD, START = r"POST \S+/images/load", r"POST \S+/start"
+#: What the engine is asked when it goes away, and what makes the iteration ask it.
+DEATHS = {
+    "load beside a hot load": (LOAD, ""),
+    "load": (LOAD, "--fresh"),
+    "create": (r"POST \S+/containers/create", "--fresh"),
+    "start": (START, "--fresh"),
+}
 
 
-@pytest.mark.parametrize("request_", DEATHS.values(), ids=DEATHS)
-def test_engine_that_dies_in_the_middle_is_named(desk: Desk, proxy: EngineProxy, request_: str) -> None:
+@pytest.mark.parametrize(("request_", "options"), DEATHS.values(), ids=DEATHS)
+def test_engine_that_dies_in_the_middle_is_named(desk: Desk, proxy: EngineProxy, request_: str, options: str) -> None:
     """An engine whose connection breaks is an EngineUnreachableError that names it, and the next iteration works."""
     proxy.at(request_, "die")
-    running = desk.notebook.start(changed(desk))
+    running = desk.notebook.start(changed(desk, options))
     refusal = running.result(WAIT_SECONDS).refusal()
     proxy.heal()
     assert refusal.kind == "EngineUnreachableError"
@@ -62,11 +69,13 @@ def test_engine_that_dies_in_the_middle_is_named(desk: Desk, proxy: EngineProxy,
     desk.succeed()
 
 
-@pytest.mark.parametrize("request_", DEATHS.values(), ids=DEATHS)
-def test_interrupt_while_the_engine_is_silent_leaves_nothing(desk: Desk, proxy: EngineProxy, request_: str) -> None:
+@pytest.mark.parametrize(("request_", "options"), DEATHS.values(), ids=DEATHS)
+def test_interrupt_while_the_engine_is_silent_leaves_nothing(
+    desk: Desk, proxy: EngineProxy, request_: str, options: str
+) -> None:
     """Interrupting the kernel while the engine does not answer ends the iteration, and the next one works."""
     proxy.at(request_, "stall")
-    running = desk.notebook.start(changed(desk))
+    running = desk.notebook.start(changed(desk, options))
     assert proxy.reached.wait(WAIT_SECONDS)
     desk.notebook.interrupt()
     refusal = desk.refused(running)
@@ -79,8 +88,8 @@ def test_interrupt_while_the_engine_is_silent_leaves_nothing(desk: Desk, proxy: 
 def test_interrupted_deploy_leaves_what_runs(desk: Desk, proxy: EngineProxy) -> None:
     """Interrupting %deploy is one line as well, and the version that ran keeps running."""
     desk.succeed()
-    proxy.at(DEATHS["start"], "stall")
-    running = desk.notebook.start(f"%deploy {desk.name}:1")
+    proxy.at(START, "stall")
+    running = desk.notebook.start(f"%deploy {desk.name}:1 --fresh")
     assert proxy.reached.wait(WAIT_SECONDS)
     desk.notebook.interrupt()
     refusal = desk.refused(running)
@@ -91,7 +100,7 @@ def test_interrupted_deploy_leaves_what_runs(desk: Desk, proxy: EngineProxy) -> 
 def test_interrupt_after_the_proof_says_what_runs(desk: Desk, proxy: EngineProxy) -> None:
     """Interrupting while the version before is stopped says that the new one runs, and the next iteration tidies up."""
     proxy.at(r"POST \S+/stop", "stall")
-    running = desk.notebook.start(changed(desk))
+    running = desk.notebook.start(changed(desk, "--fresh"))
     assert proxy.reached.wait(WAIT_SECONDS)
     desk.notebook.interrupt()
     refusal = running.result(WAIT_SECONDS).refusal()
@@ -108,7 +117,7 @@ def test_refused_image_has_the_words_of_the_engine(desk: Desk, proxy: EngineProx
     """An engine that refuses an image, though it answers 200, is an EngineError with its own words."""
     said = b'{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}\r\n'
     # Twice: the second time every layer is sent.
-    proxy.at(DEATHS["load"], "answer", answer(said), times=2)
+    proxy.at(LOAD, "answer", answer(said), times=2)
     refusal = desk.refuse(changed(desk))
     assert refusal.kind == "EngineError"
     assert "no space left on device" in refusal.message
@@ -117,7 +126,7 @@ def test_refused_image_has_the_words_of_the_engine(desk: Desk, proxy: EngineProx
 
 def test_partial_image_that_is_refused_is_sent_whole(desk: Desk, proxy: EngineProxy) -> None:
     """An engine that refuses an image without the layers it holds gets all of them, and the iteration is verified."""
-    proxy.at(DEATHS["load"], "answer", answer(b'{"error":"open blobs/sha256/: no such file or directory"}\r\n'))
+    proxy.at(LOAD, "answer", answer(b'{"error":"open blobs/sha256/: no such file or directory"}\r\n'))
     desk.notebook.ok(f"mean.changed = time.time()\ngood = %containerize mean --name {desk.name} --sample rows")
     row = desk.last_row()
     assert row["status"] == "verified"

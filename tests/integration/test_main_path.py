@@ -145,8 +145,18 @@ def test_second_iteration_sends_little(story: Story) -> None:
 
 
 def test_second_version_replaces_the_first(story: Story) -> None:
-    """Once the second version is verified, it is the only one that runs."""
+    """Once the second version is verified, it is the only one that serves."""
     assert story.live("churn").version == 2
+
+
+def test_second_version_goes_into_the_running_container(story: Story) -> None:
+    """A model that was fitted anew is loaded by the container that runs: no new one, and the address stays."""
+    first, second = story.lab.rows(story.names["churn"])[:2]
+    assert (first["hot"], second["hot"]) == (False, True)
+    assert second["load_seconds"] < second["package_to_verified_seconds"]
+    told = [re.search(r"http://127\.0\.0\.1:\d+", story.cells[cell].html)[0] for cell in ("first", "second")]
+    assert told[0] == told[1]
+    assert "new container" not in story.cells["second"].html
 
 
 # --- predictions ---------------------------------------------------------------------------------------------------
@@ -193,9 +203,9 @@ def test_deployments_lists_what_runs(story: Story) -> None:
 
 
 def test_older_version_runs_from_its_exact_image(story: Story) -> None:
-    """%deploy NAME:1 runs the image with the digest that the history has for version 1."""
+    """%deploy NAME:1 --fresh runs the image with the digest that the history has for version 1."""
     name = story.names["churn"]
-    story.notebook.ok(f"%deploy {name}:1")
+    story.notebook.ok(f"%deploy {name}:1 --fresh")
     container = story.live("churn")
     first, _ = story.lab.rows(name)[:2]
     assert (container.version, container.image_digest) == (1, first["image_digest"])
@@ -205,12 +215,19 @@ def test_older_version_runs_from_its_exact_image(story: Story) -> None:
 
 
 def test_rollback_deploys_the_version_before(story: Story) -> None:
-    """%rollback runs the version before the live one, and %rollback --to any other."""
+    """%rollback lets the version before the live one serve, and %rollback --to any other, in the same container."""
     name = story.names["churn"]
-    story.notebook.ok(f"%rollback {name}")
-    assert story.live("churn").version == 1
-    story.notebook.ok(f"back = %rollback {name} --to 2")
-    assert story.live("churn").version == 2
+    before = story.live("churn")
+    for verb, version in ((f"%rollback {name}", 1), (f"%rollback {name} --to 2", 2)):
+        story.notebook.ok(f"back = {verb}")
+        assert (story.live("churn").version, story.live("churn").id) == (version, before.id)
+        assert story.lab.held(before)[str(version)] == "live"
+        assert f"{name}:{version}" in story.notebook.ok("back").html
+        shown = story.notebook.ok("%deployments").html
+        assert f"{name}:{version}" in shown
+        assert f"http://127.0.0.1:{before.port}</a>" in shown
+    command = story.notebook.value("back.curl")
+    assert run_curl(command) == {"predictions": story.notebook.value("churn.predict(X.head(1)).tolist()")}
     assert story.notebook.value("(back.predict(X) == churn.predict(X)).all().item()")
 
 

@@ -39,9 +39,17 @@ class Broken(Moody):
 class Quitting(Mean):
     def predict(self, rows):
         if inside():
-            print("leaving", flush=True)
+            # The server tries single rows while it loads; that is not the prediction meant here.
+            assert len(rows) > 1
+            print("quitting", flush=True)
             os._exit(7)
         return super().predict(rows)
+
+class Crashing(Moody):
+    def arrive(self):
+        print("crashing", flush=True)
+        import ctypes
+        ctypes.string_at(0)
 
 class Failing(Mean):
     def predict(self, rows):
@@ -54,6 +62,12 @@ class Different(Mean):
         shift = 0.25 if inside() else 0.0
         return [value + shift for value in super().predict(rows)]
 
+class Greedy(Mean):
+    def predict(self, rows):
+        if inside() and rows[0][0] == 0:
+            food = b"x" * (600 * 2**20)
+        return super().predict(rows)
+
 def moody(kind):
     model = kind()
     model.state = 1
@@ -65,9 +79,12 @@ class Fragile(Mean):
             os._exit(1)
         return super().predict(rows)
 
-hungry, sleepy, broken = moody(Hungry), moody(Sleepy), moody(Broken)
+hungry, sleepy, broken, crashing = moody(Hungry), moody(Sleepy), moody(Broken), moody(Crashing)
 quitting, failing, different = Quitting(), Failing(), Different()
 """
+
+#: What the engines say of an end: Docker as a shell does, the sandbox as Python does.
+EXITS = {"quitting": "7", "crashing": "(139|-11)"}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -104,7 +121,7 @@ def test_server_that_is_never_ready_shows_its_log(desk: Desk) -> None:
     assert desk.last_row()["status"] == "failed"
 
 
-def test_server_that_ends_shows_its_log(desk: Desk) -> None:
+def test_model_that_does_not_load_shows_its_log(desk: Desk) -> None:
     """A server that ends while it starts is a StartError with its exit code and the model's own exception."""
     refusal = desk.refuse(f"%containerize broken --name {desk.name} --sample rows")
     assert refusal.kind == "StartError"
@@ -113,13 +130,34 @@ def test_server_that_ends_shows_its_log(desk: Desk) -> None:
     assert desk.last_row()["status"] == "failed"
 
 
-def test_server_that_ends_while_it_predicts_shows_its_log(desk: Desk) -> None:
-    """A server that ends while it predicts the sample is a StartError with its exit code and last words."""
-    refusal = desk.refuse(f"%containerize quitting --name {desk.name} --sample rows")
+@pytest.mark.parametrize("model", ["quitting", "crashing"])
+def test_server_that_ends_shows_its_log(desk: Desk, model: str) -> None:
+    """A server that ends while it loads or predicts the sample is a StartError with its exit code and last words."""
+    refusal = desk.refuse(f"%containerize {model} --name {desk.name} --sample rows --fresh")
     assert refusal.kind == "StartError"
-    assert "exit code 7" in refusal.message
-    assert "  | leaving" in refusal.message
+    assert re.search(rf"exit code {EXITS[model]}", refusal.message)
+    assert f"  | {model}" in refusal.message
     assert desk.last_row()["status"] == "failed"
+
+
+@pytest.mark.parametrize("model", ["quitting", "crashing"])
+def test_model_that_ends_the_running_server_does_not_take_the_live_version_along(desk: Desk, model: str) -> None:
+    """The iteration fails with the words of the model's own container; the version before serves at its address."""
+    refusal = desk.refuse_and_recover(f"%containerize {model} --name {desk.name} --sample rows")
+    assert refusal.kind == "StartError"
+    assert re.search(rf"exit code {EXITS[model]}", refusal.message)
+    assert f"  | {model}" in refusal.message
+    assert desk.last_row()["status"] == "failed"
+
+
+def test_model_that_exhausts_the_running_server_does_not_take_the_live_version_along(desk: Desk) -> None:
+    """It used too much, not the version before, which serves at its address again."""
+    desk.succeed("--memory", "256m")
+    refusal = desk.refuse_and_recover(f"%containerize hungry --name {desk.name} --sample rows --memory 256m")
+    assert refusal.kind == "StartError"
+    assert "more than 256 MiB" in refusal.message
+    assert desk.last_row()["status"] == "failed"
+    desk.succeed()
 
 
 def test_model_that_raises_in_the_container_names_its_error(desk: Desk) -> None:
@@ -169,9 +207,10 @@ def test_wanted_port_moves_to_the_next_version(desk: Desk) -> None:
     """A version with --port takes over the very port that the version before it served on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    for _ in range(2):
-        desk.notebook.ok(f"good = %containerize mean --name {desk.name} --sample rows --port {port}")
+    for options in ("", "", "--fresh"):
+        desk.notebook.ok(f"good = %containerize mean --name {desk.name} --sample rows --port {port} {options}")
         assert [c.port for c in desk.lab.containers()] == [port]
+    assert [row["hot"] for row in desk.lab.rows(desk.name)[-3:]] == [False, True, False]
 
 
 def test_container_that_was_removed_from_outside_is_missed(desk: Desk) -> None:
@@ -186,9 +225,23 @@ def test_container_that_was_removed_from_outside_is_missed(desk: Desk) -> None:
     desk.succeed()
 
 
-def test_server_that_ended_later_is_shown_as_not_running(desk: Desk) -> None:
-    """A server that has ended since is listed as not running, and %undeploy removes what is left of it."""
+def test_server_that_ended_later_is_brought_back(desk: Desk) -> None:
+    """A server that has ended since serves again at its address as soon as somebody looks."""
     desk.notebook.ok(f"good = %containerize Fragile() --name {desk.name} --sample rows")
+    assert desk.last_row()["hot"]
+    before = desk.live
+    assert desk.notebook.run("good.predict([[0.0, 1.0]])").refusal().kind == "EngineError"
+    until(lambda: not desk.live.running)
+    assert f"http://127.0.0.1:{before.port}</a>" in desk.notebook.ok("%deployments").html
+    assert desk.notebook.value("good.predict(rows)") == [1.5, 4.0]
+    desk.notebook.ok("good, = %deployments")
+    assert (desk.live.version, desk.live.port) == (before.version, before.port)
+    desk.succeed()
+
+
+def test_server_that_ran_out_of_memory_later_is_shown_as_not_running(desk: Desk) -> None:
+    """It would end the same way again, so it is listed as not running, and %undeploy removes what is left of it."""
+    desk.notebook.ok(f"good = %containerize Greedy() --name {desk.name} --sample rows --memory 256m")
     assert desk.notebook.run("good.predict([[0.0, 1.0]])").refusal().kind == "EngineError"
     until(lambda: not desk.live.running)
     assert "not running" in desk.notebook.ok("%deployments").html
