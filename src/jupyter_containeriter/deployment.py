@@ -184,6 +184,8 @@ class Deployment:
                     f"{self.name}:{self.version} does not serve any more: its container serves version {serving}.",
                     f"Stop that one: %undeploy {self.name}",
                 )
+            if self.store is not None:
+                self.store.release(self.name)
             self.engine_handle.stop(self.container.id)
             if self.store is not None:
                 self.store.forget(self.container.id)

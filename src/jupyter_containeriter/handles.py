@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,8 @@ class HandleStore:
     def read(self, container_id: str) -> Handle:
         """Return a container's handle, an empty one where there is none."""
         try:
-            return Handle(**json.loads((self._directory / container_id).read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+            return Handle(**_known(Handle, (self._directory / container_id).read_text()))
+        except (FileNotFoundError, ValueError):
             return Handle()
 
     def tokens(self) -> dict[str, str]:
@@ -129,7 +129,18 @@ class HandleStore:
         except FileNotFoundError:
             return None
         # Early versions noted the container's id and nothing else.
-        return Promise(**json.loads(text)) if text.startswith("{") else Promise(text)
+        if not text.startswith("{"):
+            return Promise(text) if text else None
+        return Promise(**_known(Promise, text))
+
+    def promises(self) -> dict[str, Promise]:
+        """Return what was promised, by name."""
+        names = [path.name for path in self._promoted.glob("*") if not self._is_half(path)]
+        return {name: promise for name in sorted(names) if (promise := self.promise(name)) is not None}
+
+    def release(self, name: str) -> None:
+        """Forget what was promised for a name: it is not to be served any more."""
+        (self._promoted / name).unlink(missing_ok=True)
 
     def serving(self, container: Container) -> Handle:
         """Return a container's handle, with schema and example of the version that it serves now."""
@@ -183,6 +194,8 @@ class HandleStore:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w") as file:
                 file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
@@ -190,6 +203,12 @@ class HandleStore:
                 f"The deployment's token cannot be kept in {self._directory}: {error}.",
                 "Free some disk space, or point CONTAINERITER_DATA_DIR to another disk.",
             ) from error
+
+
+def _known(kind: type[Handle] | type[Promise], text: str) -> dict[str, Any]:
+    """Return the members of an object that this release knows; a newer one may have written more."""
+    names = {member.name for member in fields(kind)}
+    return {name: value for name, value in json.loads(text).items() if name in names}
 
 
 def new_token() -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from jupyter_containeriter.errors import UsageError
 
+_STARTED_WITH = ("memory", "cpus", "gpus", "port", "token")
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -65,4 +67,9 @@ class RunOptions:
 
     def run_options(self) -> dict[str, Any]:
         """Return what a container is asked for once and for all when it starts."""
-        return {name: getattr(self, name) for name in ("memory", "cpus", "gpus", "port", "token")}
+        return {name: getattr(self, name) for name in _STARTED_WITH}
+
+    @classmethod
+    def as_started(cls, engine: str, options: Mapping[str, Any]) -> RunOptions:
+        """Return how a container was asked to run, from what :meth:`run_options` told then."""
+        return cls(engine=engine, **{name: options[name] for name in _STARTED_WITH if name in options})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jupyter_containeriter.client import InferenceClient
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import BusyError, ContainerIterError, EngineError
 from jupyter_containeriter.management import ManagementClient
 from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress, Silent
+from jupyter_containeriter.starter import Patience, wait_until_ready
 from jupyter_containeriter.types import PROMOTED, Container
 
 if TYPE_CHECKING:
@@ -27,17 +30,17 @@ class Reconciler:
 
     Attributes
     ----------
-    unkept
-        Sentences on versions that could not be brought back when promises were kept last.
+    remarks
+        Sentences on what was brought back, and what could not be, when promises were kept last.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._reconciled = False
-        self.unkept: list[str] = []
+        self.remarks: list[str] = []
 
     def reconcile(self) -> None:
-        """Mark iterations of killed kernels as interrupted, remove their containers, keep promises; once a session.
+        """Mark iterations of killed kernels as interrupted, remove their containers, switch servers; once a session.
 
         Where an engine fails, the verb goes on (it tells by itself, if it needs that engine), and the next one tries
         again. An iteration holds its name's lock: one that is ``running`` while the lock is free has lost its kernel.
@@ -49,24 +52,49 @@ class Reconciler:
         with suppress(EngineError):
             self._remove_orphans()
             self._reconciled = True
-        self.keep_promises()
+        self.keep_promises(ended=False)
 
     # --- promises ----------------------------------------------------------------------------------------------------
 
-    def keep_promises(self) -> None:
-        """Bring back every version that was promoted and is not what its name serves."""
-        self.unkept = []
+    def keep_promises(self, *, ended: bool = True) -> None:
+        """Bring back every version that was promoted and is not what its name serves; :attr:`remarks` tell of it.
+
+        Parameters
+        ----------
+        ended
+            Whether to start containers that have ended, too. Somebody may have stopped them on purpose, so this is
+            done only where it is told.
+        """
+        self.remarks = []
         with suppress(EngineError):
-            for name in sorted({container.name for _, container in self._session.containers()}):
-                try:
-                    # A name is not held only to look: a kernel that is about to work on it would be turned away.
-                    if self._broken(name):
-                        with self._session.locks.exclusive(name):
-                            self.keep(name)
-                except BusyError:
-                    continue
-                except ContainerIterError as error:
-                    self.unkept.append(f"{name} does not serve the version it should: {error.message}")
+            names = {container.name for _, container in self._session.containers()}
+            for name in sorted(names):
+                self._keep_one(name, ended=ended)
+            self.remarks += self._gone(names)
+
+    def _keep_one(self, name: str, *, ended: bool) -> None:
+        try:
+            # A name is not held only to look: a kernel that is about to work on it would be turned away.
+            broken = self._broken(name)
+            if broken is not None and (ended or broken[1].running):
+                with self._session.locks.exclusive(name):
+                    self.keep(name)
+                said = "served another version" if broken[1].running else "had ended"
+                label = f"{name}:{broken[1].version}"
+                self.remarks.append(f"{label} {said} and was brought back; to stop it, say %undeploy {name}.")
+        except BusyError:
+            return
+        except KeyboardInterrupt:
+            raise
+        except ContainerIterError as error:
+            self.remarks.append(f"{name} does not serve the version it should: {error.message}")
+
+    def _gone(self, names: Collection[str]) -> Iterator[str]:
+        """Say of which other names the engine that should have a container knows none."""
+        asked = {engine.describe().endpoint for engine in self._session.engines()}
+        for name in self._session.handles.promises():
+            if name not in names and self._session.handles.engine(name) in asked:
+                yield f"The container of {name} was removed from outside; to have it again, say %deploy {name}."
 
     def keep(self, name: str, progress: Progress | None = None, failed: str = "") -> None:
         """Bring back the version that was promoted last, should the container serve another one, or have ended.
@@ -101,7 +129,7 @@ class Reconciler:
         if iteration is not None:
             progress = progress or Silent()
             progress.note(f"{name}:{container.version} is brought back.")
-            options = RunOptions(engine=container.engine, **self._session.handles.read(container.id).options)
+            options = RunOptions.as_started(container.engine, self._session.handles.read(container.id).options)
             Road(self._session, engine, options, progress).deploy(iteration)
 
     def _broken(self, name: str, failed: str = "") -> tuple[Engine, Container] | None:
@@ -109,19 +137,31 @@ class Reconciler:
         promise = self._session.handles.promise(name)
         pairs = self._session.live(name) if promise else []
         found = next((pair for pair in pairs if promise and pair[1].id == promise.container), None)
-        if found is None or found[1].iteration == failed or self._is_kept(found[1], alone=not failed):
+        if found is None or found[1].iteration == failed or self._is_kept(*found, alone=not failed):
             return None
         return found
 
-    def _is_kept(self, container: Container, *, alone: bool = True) -> bool:
+    def _is_kept(self, engine: Engine, container: Container, *, alone: bool = True) -> bool:
         if not container.running:
             # What memory was too small for would end the same way again.
             return container.oom_killed and alone
-        manager = self._session.handles.read(container.id).manager
-        if not manager:
+        handle = self._session.handles.read(container.id)
+        if not handle.manager:
             return True
+        url = f"http://127.0.0.1:{container.port}"
+        client = InferenceClient(url, handle.token, container.name, None, container.version)
+        manager = ManagementClient(url, handle.manager)
+        if not client.is_ready() and not self._live(manager):
+            patience = Patience(self._session.settings.ready_seconds, 0)
+            wait_until_ready(engine, container, client, patience)
         # A container that was started again serves what it was started with, not what was loaded into it.
-        return ManagementClient(f"http://127.0.0.1:{container.port}", manager).live() == str(container.version)
+        return manager.live() == str(container.version)
+
+    def _live(self, manager: ManagementClient) -> str:
+        """Return the version that a server answers with; "" while it starts."""
+        with suppress(EngineError):
+            return manager.live()
+        return ""
 
     # --- what killed kernels left ------------------------------------------------------------------------------------
 

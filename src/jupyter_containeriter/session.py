@@ -208,8 +208,8 @@ class Session:
         if to is not None:
             return self.deploy(f"{name}:{to}", progress=progress)
         self.reconciler.reconcile()
-        live = self.live(name)
-        before = live[0][1].version if live else None
+        serving = self.serving(name)
+        before = serving.version if serving else None
         earlier = self.history.latest(name, PROMOTED, before=before)
         if earlier is None:
             raise NotFoundError(f"There is no version of {name} to roll back to.", f"See %iterations {name}.")
@@ -230,9 +230,11 @@ class Session:
             if not live:
                 told = f" {self.unreachable()}" if self.unreachable() else ""
                 raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
+            serving = self.serving(name) or live[0][1]
+            self.handles.release(name)
             for engine, container in live:
                 self.remove(engine, container)
-        return live[0][1].version
+        return serving.version
 
     def deployments(self) -> list[Deployment]:
         """Return what runs now, as the engines report it, by name."""
@@ -344,6 +346,11 @@ class Session:
         """Return the containers of a name with their engines, newest first."""
         return [(engine, container) for engine, container in self.containers() if container.name == name]
 
+    def serving(self, name: str) -> Container | None:
+        """Return the container that was promoted last, else the newest one of a name."""
+        live = [container for _, container in self.live(name)]
+        return next((container for container in live if self._serves(container)), live[0] if live else None)
+
     def handle(self, engine: Engine, container: Container, iteration: Iteration) -> Deployment:
         """Return the handle of a running container."""
         return Deployment.of(iteration, engine, container, self.handles)
@@ -355,7 +362,7 @@ class Session:
 
     def remarks(self) -> list[str]:
         """Say what :meth:`deployments` could not look at, and what should run and does not."""
-        return [*filter(None, [self.unreachable()]), *self.reconciler.unkept]
+        return [*filter(None, [self.unreachable()]), *self.reconciler.remarks]
 
     def unreachable(self) -> str:
         """Say that an engine which ran something before cannot be asked now; "" where all can."""
@@ -368,8 +375,7 @@ class Session:
 
     def _options_of_live(self, name: str) -> RunOptions:
         """Return how the live version was asked to run, so that another version takes its place as it is."""
-        live = self.live(name)
-        if not live:
+        serving = self.serving(name)
+        if serving is None:
             return RunOptions()
-        _, container = live[0]
-        return RunOptions(engine=container.engine, **self.handles.read(container.id).options)
+        return RunOptions.as_started(serving.engine, self.handles.read(serving.id).options)

@@ -68,9 +68,9 @@ class HotLoad:
 
     @property
     def held(self) -> bool:
-        """Whether the server has the version in memory."""
+        """Whether the server has the version in memory; what a killed kernel left there is loaded again."""
         with suppress(EngineError):
-            return self._number in self._manager.versions()
+            return self._manager.versions().get(self._number, {}).get("state") in {"live", "kept"}
         return False
 
     def start(self) -> None:
@@ -106,25 +106,29 @@ class HotLoad:
             self._manager.versions()
         return comparison
 
+    def promise(self) -> None:
+        """Note durably that this version serves the name: should this kernel be killed now, the next one switches.
+
+        Raises
+        ------
+        EngineError
+            That cannot be noted; nothing has changed.
+        """
+        self._site.session.handles.promote(self.candidate.iteration.name, self._promise)
+
     def promote(self) -> Container:
         """Switch; what the server is asked from now on is answered by this version.
 
         Raises
         ------
         EngineError
-            The server went away. The version is promised: reconciliation brings it.
+            The server went away.
         """
         self._loaded = False
-        iteration, document = self.candidate.iteration, self.candidate.document
-        example = example_body(document["sample"], document["signature"])
-        # The promise first: should this kernel be killed in between, the next one finds what is left to do.
-        promise = Promise(self._container.id, iteration.id, iteration.version, document["signature"], example)
-        with self._site.noting():
-            self._site.session.handles.promote(iteration.name, promise)
         self._manager.switch(self._number)
         for engine, other in self._others:
             self._site.retire(engine, other)
-        return promise.applied(self._container)
+        return self._promise.applied(self._container)
 
     def undo(self) -> None:
         """Let the server forget a version that was not promoted."""
@@ -132,6 +136,12 @@ class HotLoad:
             self._loaded = False
             with suppress(ContainerIterError):
                 self._manager.drop(self._number)
+
+    @property
+    def _promise(self) -> Promise:
+        iteration, document = self.candidate.iteration, self.candidate.document
+        example = example_body(document["sample"], document["signature"])
+        return Promise(self._container.id, iteration.id, iteration.version, document["signature"], example)
 
     @property
     def _number(self) -> str:

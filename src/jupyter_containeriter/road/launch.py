@@ -40,11 +40,8 @@ class Launch:
             The engine refuses, or the container ends; the message says why.
         """
         with self._site.times.phase("start"):
-            live = self._site.session.live(self.candidate.iteration.name)
-            taken = [container.port for _, container in live if container.port]
-            self._port = self._site.options.port or next(iter(taken), None)
-            if self._port is None:
-                self._port = own_port(self.candidate.iteration.name, self._site.session.history.id)
+            taken = self._taken()
+            self._port = self._site.options.port or self._asked_before() or self._own_port(taken)
             # A port that the live version holds is moved to when that one has stopped: after this one is proven.
             self._container = self._run(None if self._port in taken else self._port)
             self._wait(self._container)
@@ -60,11 +57,21 @@ class Launch:
         assert self._container is not None
         return self._verify(self._container)
 
+    def promise(self) -> None:
+        """Note durably that this container serves the name.
+
+        Raises
+        ------
+        EngineError
+            That cannot be noted; nothing has changed.
+        """
+        assert self._container is not None
+        self._promise(self._container)
+
     def promote(self) -> Container:
-        """Stop every other container of the name; from here on nothing can fail the iteration any more."""
+        """Stop every other container of the name, and take over its port."""
         container, self._container = self._container, None
         assert container is not None
-        self._promise(container)
         with self._site.noting():
             began = time.monotonic()
             for engine, other in self._site.session.live(container.name):
@@ -83,10 +90,27 @@ class Launch:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
+    def _taken(self) -> set[int]:
+        """Return the ports that the live version holds."""
+        live = self._site.session.live(self.candidate.iteration.name)
+        return {container.port for _, container in live if container.port}
+
+    def _asked_before(self) -> int | None:
+        """Return the port that was asked for when the live container started."""
+        port: int | None = self._live_handle().options.get("port")
+        return port
+
+    def _own_port(self, taken: set[int]) -> int | None:
+        return own_port(self.candidate.iteration.name, self._site.session.history.id, taken)
+
+    def _live_handle(self) -> Handle:
+        promise = self._site.session.handles.promise(self.candidate.iteration.name)
+        return self._site.session.handles.read(promise.container) if promise else Handle()
+
     def _run(self, port: int | None) -> Container:
         site, candidate = self._site, self.candidate
         # Who asks the model keeps address and token, whichever container answers.
-        token, manager = (self._known_token() or new_token()) if site.options.token else "", new_token()
+        token, manager = (self._live_handle().token or new_token()) if site.options.token else "", new_token()
         handle = Handle(
             token,
             candidate.document["signature"],
@@ -104,10 +128,6 @@ class Launch:
                 site.engine.stop(container.id)
             raise
         return container
-
-    def _known_token(self) -> str:
-        promise = self._site.session.handles.promise(self.candidate.iteration.name)
-        return self._site.session.handles.read(promise.container).token if promise else ""
 
     def _spec(self, token: str, manager: str, port: int | None) -> RunSpec:
         site, iteration = self._site, self.candidate.iteration
@@ -151,8 +171,7 @@ class Launch:
             raise error
 
     def _promise(self, container: Container) -> None:
-        with self._site.noting():
-            self._site.session.handles.promote(container.name, Promise(container.id))
+        self._site.session.handles.promote(container.name, Promise(container.id))
 
     def _move(self, container: Container, began: float) -> Container:
         """Start and verify the version once more on the port that the version before it held until now.
@@ -166,12 +185,12 @@ class Launch:
                 self._wait(moved)
             seconds = time.monotonic() - began
             insist_on_parity(self.candidate, self._verify(moved))
+            self._promise(moved)
         except ContainerIterError as error:
             self._site.note(f"It stays on port {container.port}: {error.message}")
             if moved is not None:
                 self._site.retire(self._site.engine, moved)
             return container
         self._site.note(f"Port {self._port} passed to the new container; it did not answer for {seconds:.1f} s.")
-        self._promise(moved)
         self._site.retire(self._site.engine, container)
         return moved

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Collection
 
 #: Below the ports that systems hand out by themselves (``net.ipv4.ip_local_port_range`` begins at 32768).
 _FIRST, _COUNT = 20_000, 12_000
 _TRIES = 20
 
 
-def own_port(name: str, history: str) -> int | None:
+def own_port(name: str, history: str, held: Collection[int] = ()) -> int | None:
     """Return the port for a name in a history: the first free one of a series that is always the same.
 
     Parameters
@@ -19,6 +20,8 @@ def own_port(name: str, history: str) -> int | None:
         The model's name.
     history
         Id of the history, so that two people on one machine rarely meet.
+    held
+        Ports that the name has already.
 
     Returns
     -------
@@ -28,7 +31,7 @@ def own_port(name: str, history: str) -> int | None:
     for turn in range(_TRIES):
         digest = hashlib.sha256(f"{history}\0{name}\0{turn}".encode()).digest()
         port = _FIRST + int.from_bytes(digest[:4], "big") % _COUNT
-        if is_free(port):
+        if port in held or is_free(port):
             return port
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ class Record:
 
     def __init__(self, site: Site, iteration: Iteration) -> None:
         self._site = site
+        self._lock = threading.Lock()
         self.iteration = iteration
 
     @classmethod
@@ -59,8 +61,9 @@ class Record:
         return record
 
     def note(self, **fields: Any) -> None:
-        """Remember columns; they are written when the iteration ends."""
-        self.iteration = replace(self.iteration, **fields)
+        """Remember columns; they are written when the iteration ends. Any thread may."""
+        with self._lock:
+            self.iteration = replace(self.iteration, **fields)
 
     def save(self) -> None:
         """Write what is known."""

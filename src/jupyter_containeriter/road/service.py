@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from jupyter_containeriter.errors import EngineError, ParityError
 from jupyter_containeriter.road.hot import HotLoad
@@ -36,6 +37,7 @@ class IntoService:
         self._site = site
         self._record = record
         self._way: Launch | HotLoad | None = None
+        self._load: Callable[[], Any] = lambda: None
         self.tried = False
         self.promoted = False
 
@@ -47,6 +49,7 @@ class IntoService:
         EngineError, ParityError
             As :class:`~jupyter_containeriter.road.launch.Launch` does, and ``load``.
         """
+        self._load = load
         hot = self._hot(candidate)
         loading = _beside(load) if hot else None
         succeeded = hot is not None and self._verify_hot(hot)
@@ -60,6 +63,7 @@ class IntoService:
 
     def verify_stored(self, candidate: Candidate, load: Callable[[], LoadReport]) -> LoadReport | None:
         """Verify an earlier version; None is returned where its image was not needed."""
+        self._load = load
         hot = self._hot(candidate)
         if hot is not None and self._verify_hot(hot):
             return None
@@ -69,13 +73,23 @@ class IntoService:
         return report
 
     def promote(self) -> Container:
-        """Let the verified version serve; from here on nothing can fail the iteration any more."""
-        way, self._way, self.promoted = self._way, None, True
+        """Let the verified version serve; once that is promised, nothing can fail the iteration any more.
+
+        Raises
+        ------
+        EngineError
+            It cannot be noted durably what serves: the version before does.
+        """
+        way = self._way
         assert way is not None
+        way.promise()
+        self._way, self.promoted = None, True
         try:
             return way.promote()
         except EngineError as error:
             self._site.note(f"A new container, because the running one ended: {error.message}")
+        with self._site.times.phase("load"):
+            self._load()
         self._verify_alone(way.candidate)
         return self.promote()
 

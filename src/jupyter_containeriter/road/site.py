@@ -86,6 +86,8 @@ class Site:
         """Tell what goes wrong inside, and go on: the new version serves already."""
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except ContainerIterError as error:
             self.note(error.message)
 

@@ -149,7 +149,7 @@ class Road:
         """Bring the live version back, should the candidate have ended the server they shared."""
         if self._into.tried:
             iteration = self._record.iteration
-            with suppress(ContainerIterError):
+            with self._site.noting():
                 self._session.reconciler.keep(iteration.name, self._times.progress, iteration.id)
 
     def _look_closer(self, request: CaptureRequest, error: ContainerIterError) -> None:

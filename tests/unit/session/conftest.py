@@ -47,6 +47,7 @@ class _Server(ThreadingHTTPServer):
     manager_digest: str
     bench: Servers
     held: dict[str, dict[str, Any]]
+    candidates: set[str]
     live: str
 
 
@@ -131,7 +132,7 @@ class Servers:
             self._servers[server.server_port] = server
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         server.bench, server.live = self, str(spec.version)
-        server.held = {server.live: _document(image)}
+        server.held, server.candidates = {server.live: _document(image)}, set()
         server.token_digest = spec.environment.get("CONTAINERITER_TOKEN_SHA256", "")
         server.manager_digest = spec.environment.get("CONTAINERITER_MANAGEMENT_TOKEN_SHA256", "")
         return server.server_port
@@ -144,6 +145,12 @@ class Servers:
     def has(self, port: int) -> bool:
         """Whether a server of this bench listens there; it does so after its container was stopped, too."""
         return port in self._servers
+
+    def leave_candidate(self, port: int | None, number: str) -> None:
+        """Let a server hold a version that a killed kernel loaded and never promoted."""
+        server = self._servers[port or 0]
+        server.held[number] = server.held[server.live]
+        server.candidates.add(number)
 
     def switch_back(self, port: int | None) -> None:
         """Let a server answer with its first version again."""

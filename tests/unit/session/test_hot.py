@@ -10,6 +10,8 @@ from conftest import Lab
 
 from jupyter_containeriter.errors import EngineError, NotFoundError, ParityError
 from jupyter_containeriter.progress import Silent
+from jupyter_containeriter.road.stored import stored_document
+from jupyter_containeriter.types import RunSpec
 
 
 class Notes(Silent):
@@ -98,7 +100,6 @@ def test_rolling_back_loads_what_is_no_longer_held(hot: Lab) -> None:
     [
         ({"memory": "123m"}, "A new container: limits changed."),
         ({"token": False}, "A new container: whether there is a token changed."),
-        ({"port": 45_678}, "A new container: the port changed."),
         ({"fresh": True}, ""),
     ],
 )
@@ -109,6 +110,13 @@ def test_another_way_to_run_needs_another_container(hot: Lab, change: dict[str, 
     assert after.container.id != before.id
     assert not hot.row(2).hot
     assert any(named in note for note in notes.notes)
+
+
+def test_another_port_needs_another_container(hot: Lab, port: int) -> None:
+    """An engine publishes a port when a container starts."""
+    notes = Notes()
+    assert hot.containerize(4, notes, fresh=False, port=port).url.endswith(f":{port}")
+    assert "A new container: the port changed." in notes.notes
 
 
 def test_an_address_once_asked_for_stays(lab: Lab, port: int) -> None:
@@ -315,3 +323,105 @@ def test_looking_at_what_is_well_holds_no_name(hot: Lab, monkeypatch: pytest.Mon
     kernel.deployments()
     monkeypatch.setattr(kernel.locks, "exclusive", None)
     assert [deployment.version for deployment in kernel.deployments()] == [1]
+
+
+def test_what_ran_out_of_memory_through_a_candidate_comes_back(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was the candidate's memory: the version before serves again."""
+    before = hot.session.deployments()[0]
+
+    def ends(*_: object) -> None:
+        hot.engine.exit(before.container.id, 137, oom_killed=True)
+        hot.engine.exit_at_start(137, "Killed")
+        raise EngineError("The server does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jupyter_containeriter.management.ManagementClient.load", ends)
+        with pytest.raises(EngineError):
+            hot.containerize(4, fresh=False)
+    assert hot.session.deployments()[0].url == before.url
+
+
+def test_a_version_that_cannot_be_promised_does_not_serve(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be noted what serves, nothing is switched or stopped, hot or not."""
+
+    def full(*_: object) -> None:
+        raise EngineError("The disk is full.")
+
+    for fresh in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr("jupyter_containeriter.handles.HandleStore.promote", full)
+            with pytest.raises(EngineError, match="disk is full"):
+                hot.containerize(4, fresh=fresh)
+        (live,) = hot.session.deployments()
+        assert (live.version, hot.servers.holds(live.container.port)[0], len(hot.running())) == (1, "1", 1)
+
+
+def test_an_interrupt_while_promises_are_kept_is_one(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the command, and is no sentence about it."""
+    hot.engine.exit(hot.running()[0].id, 1)
+    hot.engine.fail("run", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        hot.kernel().deployments()
+
+
+def test_what_was_stopped_on_purpose_stays_so_until_deployments_are_asked_for(hot: Lab) -> None:
+    """Other commands start nothing; %deployments does, and says how to stop it."""
+    hot.engine.exit(hot.running()[0].id, 143)
+    kernel = hot.kernel()
+    kernel.iterations()
+    assert not any(container.running for container in hot.running())
+    assert kernel.deployments()[0].url
+    assert kernel.remarks() == ["churn:1 had ended and was brought back; to stop it, say %undeploy churn."]
+
+
+def test_a_container_removed_from_outside_is_told(hot: Lab) -> None:
+    """The promise is remembered; undeploying forgets it."""
+    hot.engine.stop(hot.running()[0].id)
+    kernel = hot.kernel()
+    assert kernel.deployments() == []
+    assert kernel.remarks() == ["The container of churn was removed from outside; to have it again, say %deploy churn."]
+    kernel.deploy("churn:1")
+    kernel.undeploy("churn")
+    kernel.deployments()
+    assert kernel.remarks() == []
+
+
+def test_a_promise_of_a_newer_release_is_understood(hot: Lab) -> None:
+    """What is not known is left out."""
+    note = hot.settings.data_path / "handles" / "promoted" / "churn"
+    note.write_text(note.read_text()[:-1] + ', "new": 1}')
+    assert [deployment.version for deployment in hot.session.deployments()] == [1]
+
+
+def test_a_port_is_found_again_after_it_could_not_be_moved_to(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One failure does not move a name for good."""
+    before = hot.session.deployments()[0]
+    run, calls = hot.engine.run, []
+
+    def fails_once(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise EngineError("The port is in use.")
+        return run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hot.engine, "run", fails_once)
+        assert hot.containerize(4).url != before.url
+    assert hot.containerize(5).url == before.url
+
+
+def test_what_a_killed_kernel_left_in_a_server_is_not_taken_for_a_version(hot: Lab) -> None:
+    """A candidate of the same number is loaded again."""
+    port = hot.running()[0].port
+    hot.servers.leave_candidate(port, "2")
+    assert hot.containerize(4, fresh=False).predict([1, 2]) == [4, 8]
+
+
+def test_rolling_back_looks_at_what_serves(hot: Lab) -> None:
+    """A container that another kernel left beside it, however new, is not what one rolls back from."""
+    hot.containerize(4)
+    left = hot.containerize(5, deploy=False)
+    image, _ = stored_document(hot.session.cache, left.iteration)
+    assert image is not None
+    hot.engine.run(image, RunSpec("churn", 3, left.iteration.id, hot.session.history.id))
+    assert hot.session.rollback("churn").version == 1
