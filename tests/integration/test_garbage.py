@@ -18,9 +18,9 @@ NewName = Callable[[str], str]
 # Equal content is one image for all labs, which share a cache: every test has a name of its own.
 
 
-def _iterate(notebook: Notebook, name: str, versions: range) -> None:
+def _iterate(notebook: Notebook, name: str, versions: range, options: str = "") -> None:
     for version in versions:
-        notebook.ok(f"mean.version = {version}\nlive = %containerize mean --name {name} --sample rows")
+        notebook.ok(f"mean.version = {version}\nlive = %containerize mean --name {name} --sample rows {options}")
 
 
 def _stored(lab: Lab, name: str) -> list[int]:
@@ -49,25 +49,29 @@ def _tags(daemon: Any, name: str) -> set[int]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("options", "gone"), [("--fresh", {1, 2}), ("", {2})], ids=["fresh", "hot"])
 def test_old_versions_go_and_the_others_still_run(
-    request: pytest.FixtureRequest, lab: Lab, new_name: NewName, engine: str
+    request: pytest.FixtureRequest, lab: Lab, new_name: NewName, engine: str, options: str, gone: set[int]
 ) -> None:
-    """After giving disk back the live version answers, two rollbacks work, and an older version says it is gone."""
-    name = new_name(f"old-{engine}")
+    """After giving disk back the live version answers, two rollbacks work, and an older version says it is gone.
+
+    The version that the running container was started from stays: its files are those that the server reads.
+    """
+    name = new_name(f"old-{engine}-{len(gone)}")
     notebook = lab.open(need(request, engine))
-    _iterate(notebook, name, range(1, 6))
+    _iterate(notebook, name, range(1, 6), options)
     told = notebook.ok("found = %containeriter gc --budget 0 --dry-run\nfound")
-    assert f"{name}:1" in told.html
+    assert f"{name}:2" in told.html
     assert _stored(lab, name) == [1, 2, 3, 4, 5]
     notebook.ok("found = %containeriter gc --budget 0")
-    assert notebook.value("[label for label, _ in found.removed]") == [f"{name}:1", f"{name}:2"]
+    assert notebook.value("[label for label, _ in found.removed]") == [f"{name}:{version}" for version in gone]
     assert notebook.value("found.freed") > 0
-    assert _stored(lab, name) == [3, 4, 5]
+    assert set(_stored(lab, name)) == {1, 2, 3, 4, 5} - gone
     assert notebook.value("live.predict(rows)") == [1.5, 4.0]
     for version in (4, 3):
         notebook.ok(f"live = %rollback {name}")
         assert notebook.value("[live.version, live.predict(rows)]") == [version, [1.5, 4.0]]
-    refusal = notebook.run(f"%deploy {name}:1").refusal()
+    refusal = notebook.run(f"%deploy {name}:2").refusal()
     assert (refusal.kind, refusal.remedy) == ("NotFoundError", "Containerize the model again.")
     assert [container.version for container in lab.containers(name)] == [3]
     assert lab.statuses(name) == ["verified"] * 5
@@ -82,7 +86,7 @@ def test_docker_s_list_shrinks_and_others_images_stay(
     mine, other = labs(), labs()
     try:
         notebook = mine.open("docker")
-        _iterate(notebook, name, range(1, 5))
+        _iterate(notebook, name, range(1, 5), "--fresh")
         _iterate(other.open("docker"), theirs, range(1, 5))
         daemon.tag(f"localhost/containeriter/{name}:1", "localhost/somebody-else/model", "1")
         before = _tags(daemon, theirs)
@@ -101,7 +105,7 @@ def test_the_sandbox_s_layers_shrink(request: pytest.FixtureRequest, lab: Lab, n
     """Layers that only removed versions had are no longer unpacked; those of the live one are."""
     name = new_name("unpacked")
     notebook = lab.open(need(request, "sandbox"))
-    _iterate(notebook, name, range(1, 5))
+    _iterate(notebook, name, range(1, 5), "--fresh")
     unpacked = lab.data / "sandbox" / "layers"
     gone = [layer.digest.removeprefix("sha256:") for layer in lab.image(name, 1).layers[-2:]]
     assert all((unpacked / digest).exists() for digest in gone)
@@ -118,11 +122,12 @@ def test_an_iteration_keeps_a_small_budget(
     """With a budget that is too small each iteration removes what it may, and is verified all the same."""
     name = new_name(f"budget-{engine}")
     notebook = lab.open(need(request, engine), CONTAINERITER_DISK_BUDGET="1b")
-    _iterate(notebook, name, range(1, 4))
-    assert _stored(lab, name) == [1, 2, 3]
-    shown = notebook.ok(f"mean.version = 4\nlive = %containerize mean --name {name} --sample rows\nlive")
+    _iterate(notebook, name, range(1, 5))
+    assert _stored(lab, name) == [1, 2, 3, 4]
+    shown = notebook.ok(f"mean.version = 5\nlive = %containerize mean --name {name} --sample rows\nlive")
     assert "1 old version removed" in shown.html
-    assert _stored(lab, name) == [2, 3, 4]
+    # The first one is what the running container was started from.
+    assert _stored(lab, name) == [1, 3, 4, 5]
     assert notebook.value("live.predict(rows)") == [1.5, 4.0]
 
 
