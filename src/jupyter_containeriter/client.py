@@ -38,6 +38,7 @@ class InferenceClient:
     def __init__(self, url: str, token: str, name: str, schema: Mapping[str, Any] | None, version: int) -> None:
         self._url = url
         self._name = name
+        self._label = f"{name}:{version}"
         self._path = f"/v2/models/{name}/versions/{version}"
         self._schema = schema or {}
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -109,7 +110,7 @@ class InferenceClient:
             return self._outputs(response)
         message = f"{self._name} answered {response.status}: {_read(response).get('error', '')}"
         if response.status == 404:
-            raise NotFoundError(message, f"Let that version serve again: %deploy {self._name}:VERSION.")
+            raise NotFoundError(message, f"Let that version serve again: %deploy {self._label}")
         if response.status == 400:
             raise UsageError(message, "Give data like the sample.")
         raise EngineError(message, "See logs() of the deployment for the traceback.")

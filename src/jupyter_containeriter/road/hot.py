@@ -62,7 +62,7 @@ class HotLoad:
         if site.options.port not in {None, container.port}:
             changed.append("the port")
         if changed:
-            site.note(f"A new container: {' and '.join(changed)} changed.")
+            site.note(f"A new container: {', '.join(changed)} changed.")
             return None
         return cls(site, candidate, container, handle, [pair for pair in live if pair[1] is not container])
 

@@ -7,12 +7,15 @@ import io
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
 import pytest
 
+from jupyter_containeriter.serving import parts
 from jupyter_containeriter.serving.model import LoadError, load
 
 from .conftest import write_root
@@ -124,3 +127,20 @@ def test_an_altered_part_is_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "snapshot.json").write_text(json.dumps(document))
     with pytest.raises(LoadError, match=r"parts/0\.pt is not what was captured"):
         load(tmp_path)
+
+
+def test_keras_is_not_set_to_something_else_under_a_version_that_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings are one for all models of a process: a version that needs others needs another process."""
+    told: list[str] = []
+    config = SimpleNamespace(set_floatx=told.append)
+    saving = SimpleNamespace(load_model=lambda *_, **__: SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(config=config, saving=saving))
+    monkeypatch.setattr(parts, "_keras_settings", {})
+    load_keras = parts.LOADERS["keras"]
+    for _ in range(2):
+        load_keras(tmp_path, {}, {"floatx": "float32"}, {})
+    with pytest.raises(parts.PartError, match="floatx of Keras is 'float64' for this model, and 'float32'"):
+        load_keras(tmp_path, {}, {"floatx": "float64"}, {})
+    assert told == ["float32", "float32"]
