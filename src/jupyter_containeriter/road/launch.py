@@ -29,6 +29,7 @@ class Launch:
         self.candidate = candidate
         self._site = site
         self._container: Container | None = None
+        self._asked: int | None = None
         self._port: int | None = None
 
     def start(self) -> None:
@@ -41,7 +42,8 @@ class Launch:
         """
         with self._site.times.phase("start"):
             taken = self._taken()
-            self._port = self._site.options.port or self._asked_before() or self._own_port(taken)
+            self._asked = self._site.options.port or self._asked_before()
+            self._port = self._asked or self._own_port(taken)
             # A port that the live version holds is moved to when that one has stopped: after this one is proven.
             self._container = self._run(None if self._port in taken else self._port)
             self._wait(self._container)
@@ -115,7 +117,7 @@ class Launch:
             token,
             candidate.document["signature"],
             example_body(candidate.document["sample"], candidate.document["signature"]),
-            site.options.run_options(),
+            {**site.options.run_options(), "port": self._asked},
             site.engine.describe().endpoint,
             manager,
             site.traits(candidate),

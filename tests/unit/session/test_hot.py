@@ -148,6 +148,17 @@ def test_a_name_keeps_its_address_and_token(hot: Lab) -> None:
     assert hot.containerize(5).url == before.url
 
 
+def test_a_port_that_was_asked_for_once_is_kept(hot: Lab, port: int) -> None:
+    """However many iterations that give none follow, and whatever happens to their containers."""
+    hot.containerize(4, port=port)
+    for k in (5, 6):
+        last = hot.containerize(k)
+        assert last.container.port == port
+    hot.engine.exit(last.container.id, 1)
+    (found,) = hot.session.deployments()
+    assert (found.container.port, found.predict([1, 2])) == (port, [6, 12])
+
+
 def test_a_port_that_passes_on_is_told_with_its_gap(hot: Lab) -> None:
     """One line says how long nobody answered."""
     notes = Notes()
