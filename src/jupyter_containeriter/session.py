@@ -228,6 +228,9 @@ class Session:
         with self.locks.exclusive(name):
             live = self.live(name)
             if not live:
+                if self.handles.engine(name) in {engine.describe().endpoint for engine in self.engines()}:
+                    # Its container was removed from outside, and need not be missed any more.
+                    self.handles.release(name)
                 told = f" {self.unreachable()}" if self.unreachable() else ""
                 raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
             serving = self.serving(name) or live[0][1]

@@ -436,3 +436,15 @@ def test_rolling_back_looks_at_what_serves(hot: Lab) -> None:
     assert image is not None
     hot.engine.run(image, RunSpec("churn", 3, left.iteration.id, hot.session.history.id))
     assert hot.session.rollback("churn").version == 1
+
+
+def test_what_was_removed_from_outside_is_missed_until_it_is_undeployed(hot: Lab) -> None:
+    """Nothing runs, which is said; from then on nobody expects it to."""
+    hot.engine.stop(hot.running()[0].id)
+    kernel = hot.kernel()
+    assert kernel.deployments() == []
+    assert kernel.remarks() == ["The container of churn was removed from outside; to have it again, say %deploy churn."]
+    with pytest.raises(NotFoundError, match="No container of churn runs"):
+        kernel.undeploy("churn")
+    kernel.deployments()
+    assert kernel.remarks() == []
