@@ -51,7 +51,8 @@ class Kitchen:
     def run(self, image: Image, version: int) -> Container:
         """Run an image until it is ready."""
         limits = Limits(memory_bytes=512 * 1024**2)
-        container = self._bench.engine.run(image, self._bench.spec(version, limits=limits))
+        told = {"CONTAINERITER_VERSION": str(version)}
+        container = self._bench.engine.run(image, self._bench.spec(version, limits=limits, environment=told))
         client = self.client(container)
         self._bench.until(lambda: client.is_ready() or None)
         return container
