@@ -15,7 +15,7 @@ from jupyter_containeriter.serving import binary, wire
 #: From this size of arrays on they are sent as binary data; below it JSON takes no longer.
 _BINARY_BYTES = 1024
 
-_TIMEOUT = urllib3.Timeout(connect=5, read=300)
+_SECONDS = 300.0
 
 
 class InferenceClient:
@@ -33,16 +33,27 @@ class InferenceClient:
         The ``signature`` member of ``snapshot.json``, or None.
     version
         The version to ask, whatever other one the server may have switched to.
+    seconds
+        How long to wait for an answer.
     """
 
-    def __init__(self, url: str, token: str, name: str, schema: Mapping[str, Any] | None, version: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        name: str,
+        schema: Mapping[str, Any] | None,
+        version: int,
+        *,
+        seconds: float = _SECONDS,
+    ) -> None:
         self._url = url
         self._name = name
         self._label = f"{name}:{version}"
         self._path = f"/v2/models/{name}/versions/{version}"
         self._schema = schema or {}
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=seconds))
 
     def is_ready(self) -> bool:
         """Whether the model answers; False also while nothing listens yet."""

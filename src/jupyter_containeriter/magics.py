@@ -242,7 +242,8 @@ class ContainerIterMagics(Magics):
         from jupyter_containeriter import api
 
         name = _parse("undeploy", line).name
-        print(f"{name}:{api.undeploy(name)} stopped; deploy it again with %deploy {name}.")  # noqa: T201
+        label = f"{name}:{api.undeploy(name)}"
+        print(f"{label} stopped; deploy it again with %deploy {label}.")  # noqa: T201
 
     @line_magic
     @_helped

@@ -76,6 +76,7 @@ class Reconciler:
         try:
             # A name is not held only to look: a kernel that is about to work on it would be turned away.
             broken = self._broken(name)
+            self.remarks += self._starved(name) if ended else []
             if broken is not None and (ended or broken[1].running):
                 with self._session.locks.exclusive(name):
                     self.keep(name)
@@ -88,6 +89,14 @@ class Reconciler:
             raise
         except ContainerIterError as error:
             self.remarks.append(f"{name} does not serve the version it should: {error.message}")
+
+    def _starved(self, name: str) -> list[str]:
+        """Say that the promised container of a name ran out of memory; it is not started again."""
+        container = self._session.serving(name)
+        if container is None or container.running or not container.oom_killed:
+            return []
+        label = f"{name}:{container.version}"
+        return [f"{label} used more memory than it may and was ended: %containerize it with more (--memory 4g)."]
 
     def _gone(self, names: Collection[str]) -> Iterator[str]:
         """Say of which other names the engine that should have a container knows none."""

@@ -209,8 +209,12 @@ class Session:
             return self.deploy(f"{name}:{to}", progress=progress)
         self.reconciler.reconcile()
         serving = self.serving(name)
-        before = serving.version if serving else None
-        earlier = self.history.latest(name, PROMOTED, before=before)
+        if serving is None:
+            raise NotFoundError(
+                f"No container of {name} runs that could be rolled back.",
+                f"Choose a version with %iterations {name}, then %deploy it.",
+            )
+        earlier = self.history.latest(name, PROMOTED, before=serving.version)
         if earlier is None:
             raise NotFoundError(f"There is no version of {name} to roll back to.", f"See %iterations {name}.")
         return self.deploy(f"{name}:{earlier.version}", progress=progress)

@@ -17,6 +17,7 @@ _INSPECT_SECONDS = 0.25
 _LOG_LINES = 15
 #: An engine notices the end of a server a moment after its connections broke.
 _NOTICE_SECONDS = 3.0
+_NO_WORDS = " It wrote no log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,11 @@ def explain_end(engine: Engine, container: Container, patience: Patience) -> Sta
             f"{_label(container)} was killed: it used more than {memory_text(patience.memory_bytes)} of memory.",
             "Give it more: --memory 4g.",
         )
-    return StartError(f"{_label(container)} ended with exit code {now.exit_code}.{_last_words(engine, container)}")
+    words = _last_words(engine, container)
+    remedy = (
+        None if words != _NO_WORDS else "It ended itself (os._exit, a crash in native code): try it in a new process."
+    )
+    return StartError(f"{_label(container)} ended with exit code {now.exit_code}.{words}", remedy)
 
 
 def explain_failure(
@@ -90,4 +95,4 @@ def _label(container: Container) -> str:
 def _last_words(engine: Engine, container: Container) -> str:
     lines = engine.logs(container.id, _LOG_LINES).strip()
     indented = "\n".join(f"  | {line}" for line in lines.splitlines())
-    return f" Its last log lines:\n{indented}" if lines else " It wrote no log."
+    return f" Its last log lines:\n{indented}" if lines else _NO_WORDS

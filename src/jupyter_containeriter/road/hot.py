@@ -13,6 +13,9 @@ from jupyter_containeriter.road.site import Candidate, Site, compared
 from jupyter_containeriter.road.stored import packed_model
 from jupyter_containeriter.types import Comparison, Container
 
+#: A version in memory predicts its sample in less time, or is loaded once more.
+_HELD_SECONDS = 5.0
+
 
 class HotLoad:
     """One load into a running container; the same steps as :class:`~jupyter_containeriter.road.launch.Launch`.
@@ -44,7 +47,7 @@ class HotLoad:
         self._others = others
         self._url = f"http://127.0.0.1:{container.port}"
         self._manager = ManagementClient(self._url, handle.manager)
-        self._loaded = False
+        self._loaded = self._was_held = False
 
     @classmethod
     def find(cls, site: Site, candidate: Candidate) -> HotLoad | None:
@@ -82,10 +85,9 @@ class HotLoad:
             It cannot: the message has its words.
         """
         with self._site.times.phase("start"):
-            if not self.held:
-                self._loaded = True
-                with packed_model(self.candidate.image) as packed:
-                    self._manager.load(self._number, packed, self._site.patience.seconds)
+            self._was_held = self.held
+            if not self._was_held:
+                self._load()
 
     def verify(self) -> Comparison | None:
         """Compare its predictions of the sample with the notebook's, before any client gets one; None without a sample.
@@ -97,11 +99,8 @@ class HotLoad:
         """
         if self.candidate.document["sample"] is None:
             return None
-        iteration = self.candidate.iteration
-        schema = self.candidate.document["signature"]
         with self._site.times.phase("verify"):
-            client = InferenceClient(self._url, self._handle.manager, iteration.name, schema, iteration.version)
-            comparison = compared(self.candidate, client)
+            comparison = self._compared()
             # Predicting may have cost more memory than allowed: what was proven must still be there.
             self._manager.versions()
         return comparison
@@ -136,6 +135,26 @@ class HotLoad:
             self._loaded = False
             with suppress(ContainerIterError):
                 self._manager.drop(self._number)
+
+    def _load(self) -> None:
+        self._loaded = True
+        with packed_model(self.candidate.image) as packed:
+            self._manager.load(self._number, packed, self._site.patience.seconds)
+
+    def _compared(self) -> Comparison:
+        if self._was_held:
+            # Its thread may be busy with a request that never ends, which may be why it is asked for again.
+            with suppress(EngineError):
+                return compared(self.candidate, self._client(seconds=_HELD_SECONDS))
+            self._manager.drop(self._number)
+            self._load()
+        return compared(self.candidate, self._client(seconds=self._site.patience.seconds))
+
+    def _client(self, seconds: float) -> InferenceClient:
+        iteration, schema = self.candidate.iteration, self.candidate.document["signature"]
+        return InferenceClient(
+            self._url, self._handle.manager, iteration.name, schema, iteration.version, seconds=seconds
+        )
 
     @property
     def _promise(self) -> Promise:

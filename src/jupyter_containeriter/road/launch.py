@@ -8,7 +8,7 @@ from contextlib import suppress
 from jupyter_containeriter.client import InferenceClient, example_body
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.handles import Handle, Promise, new_token, token_environment
-from jupyter_containeriter.road.ports import own_port
+from jupyter_containeriter.road.ports import own_port, series
 from jupyter_containeriter.road.site import Candidate, Site, compared, insist_on_parity
 from jupyter_containeriter.starter import explain_end, explain_failure, wait_until_ready
 from jupyter_containeriter.types import Comparison, Container, RunSpec
@@ -103,7 +103,11 @@ class Launch:
         return port
 
     def _own_port(self, taken: set[int]) -> int | None:
-        return own_port(self.candidate.iteration.name, self._site.session.history.id, taken)
+        name, history = self.candidate.iteration.name, self._site.session.history.id
+        port, usual = own_port(name, history, taken), next(series(name, history))
+        if port != usual and port not in taken:
+            self._site.note(f"Something else listens on port {usual} of {name}, which answers on port {port} now.")
+        return port
 
     def _live_handle(self) -> Handle:
         promise = self._site.session.handles.promise(self.candidate.iteration.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 #: Below the ports that systems hand out by themselves (``net.ipv4.ip_local_port_range`` begins at 32768).
 _FIRST, _COUNT = 20_000, 12_000
@@ -28,12 +28,14 @@ def own_port(name: str, history: str, held: Collection[int] = ()) -> int | None:
     int or None
         None where the whole series is taken.
     """
+    return next((port for port in series(name, history) if port in held or is_free(port)), None)
+
+
+def series(name: str, history: str) -> Iterator[int]:
+    """Yield the ports that a name would have, best first."""
     for turn in range(_TRIES):
         digest = hashlib.sha256(f"{history}\0{name}\0{turn}".encode()).digest()
-        port = _FIRST + int.from_bytes(digest[:4], "big") % _COUNT
-        if port in held or is_free(port):
-            return port
-    return None
+        yield _FIRST + int.from_bytes(digest[:4], "big") % _COUNT
 
 
 def is_free(port: int) -> bool:

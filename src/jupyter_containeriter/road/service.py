@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,6 +12,7 @@ from jupyter_containeriter.road.hot import HotLoad
 from jupyter_containeriter.road.launch import Launch
 from jupyter_containeriter.road.record import Record
 from jupyter_containeriter.road.site import Candidate, Site, insist_on_parity
+from jupyter_containeriter.serving.wire import tensor_metadata
 from jupyter_containeriter.types import Comparison, Container, Image, LoadReport
 
 
@@ -82,6 +83,7 @@ class IntoService:
         """
         way = self._way
         assert way is not None
+        self._tell_inputs(way.candidate)
         way.promise()
         self._way, self.promoted = None, True
         try:
@@ -92,6 +94,14 @@ class IntoService:
             self._load()
         self._verify_alone(way.candidate)
         return self.promote()
+
+    def _tell_inputs(self, candidate: Candidate) -> None:
+        """Tell if clients of the version before have to change what they send."""
+        handles, name = self._site.session.handles, candidate.iteration.name
+        promise, signature = handles.promise(name), candidate.document["signature"]
+        before = (promise.schema or handles.read(promise.container).schema) if promise else None
+        if before and signature and _tensors(before) != _tensors(signature):
+            self._site.note(f"{candidate.label} takes other inputs than the version before: its clients have to know.")
 
     def undo(self) -> None:
         """Leave nothing behind that was not promoted."""
@@ -126,6 +136,10 @@ class IntoService:
         if comparison is not None:
             self._record.note(parity=comparison.parity, max_abs_difference=comparison.max_abs_difference)
             insist_on_parity(way.candidate, comparison)
+
+
+def _tensors(signature: Mapping[str, Any]) -> list[Any]:
+    return tensor_metadata(signature["inputs"])
 
 
 def _beside(load: Callable[[], tuple[Image, LoadReport]]) -> Future[tuple[Image, LoadReport]]:

@@ -47,7 +47,8 @@ class Guard:
             raise HTTPException(403, "this route is for whoever deployed the model")
         if self._client and not (manages or _is_open(path) or _same(digest, self._client)):
             headers = {"WWW-Authenticate": 'Bearer realm="containeriter"'}
-            raise HTTPException(401, "this deployment asks for its bearer token", headers)
+            asked = "asks for its bearer token" if not digest else "does not know this bearer token"
+            raise HTTPException(401, f"this deployment {asked}", headers)
 
 
 def _is_open(path: str) -> bool:

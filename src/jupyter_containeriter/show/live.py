@@ -57,9 +57,9 @@ def _cell() -> int:
     return int(get_ipython().execution_count)
 
 
-def _bundle(result: Result, notes: str = "") -> dict[str, str]:
+def _bundle(result: Result, notes: Sequence[str] = ()) -> dict[str, str]:
     html = result._repr_html_()
-    return {"text/html": notes + html, "text/plain": str(result)}
+    return {"text/html": notes_html(notes) + html, "text/plain": "\n".join([*notes, str(result)])}
 
 
 def _display(bundle: dict[str, str], **options: Any) -> Any:
@@ -138,7 +138,7 @@ class NotebookProgress:
         self._ticker.join()
         if self._result is not None:
             _shown_in[self._result] = _cell()
-            self._update(_bundle(self._result, notes_html(self._notes)))
+            self._update(_bundle(self._result, self._notes))
         else:
             status = "interrupted" if kind and issubclass(kind, KeyboardInterrupt) else "failed"
             html = failure_card(self._title, status, self._seconds, self._notes)

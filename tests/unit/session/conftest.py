@@ -8,6 +8,7 @@ import json
 import socket
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +49,7 @@ class _Server(ThreadingHTTPServer):
     bench: Servers
     held: dict[str, dict[str, Any]]
     candidates: set[str]
+    hung: set[str]
     live: str
 
 
@@ -65,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._manage(lambda body: setattr(self.server, "live", json.loads(body)["version"]))
         if refusal := self.server.bench.refusal:
             return self._manage(lambda body: None, refusal)
+        self.server.hung.discard(number)
         return self._manage(lambda body: self.server.held.update({number: _packed_document(body)}))
 
     def do_DELETE(self) -> None:
@@ -77,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
         number = self.path.split("/")[5]
         if number not in self.server.held:
             return self._answer(404, {"error": f"there is no version {number}"})
+        if number in self.server.hung:
+            time.sleep(1)
         outputs = json.loads(json.dumps(self.server.held[number]["sample"]["outputs"]))
         for change in self.server.bench.changes:
             change(outputs)
@@ -132,7 +137,7 @@ class Servers:
             self._servers[server.server_port] = server
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         server.bench, server.live = self, str(spec.version)
-        server.held, server.candidates = {server.live: _document(image)}, set()
+        server.held, server.candidates, server.hung = {server.live: _document(image)}, set(), set()
         server.token_digest = spec.environment.get("CONTAINERITER_TOKEN_SHA256", "")
         server.manager_digest = spec.environment.get("CONTAINERITER_MANAGEMENT_TOKEN_SHA256", "")
         return server.server_port
@@ -151,6 +156,10 @@ class Servers:
         server = self._servers[port or 0]
         server.held[number] = server.held[server.live]
         server.candidates.add(number)
+
+    def hang(self, port: int | None, number: str) -> None:
+        """Let a version answer late, until it is loaded again."""
+        self._servers[port or 0].hung.add(number)
 
     def switch_back(self, port: int | None) -> None:
         """Let a server answer with its first version again."""

@@ -9,6 +9,7 @@ import pytest
 from conftest import Lab
 
 from jupyter_containeriter.errors import EngineError, NotFoundError, ParityError
+from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.types import RunSpec
@@ -235,8 +236,11 @@ def test_what_memory_was_too_small_for_is_not_started_again(hot: Lab) -> None:
     """It would end the same way; it is listed as ended."""
     live = hot.running()[0]
     hot.engine.exit(live.id, 137, oom_killed=True)
-    (found,) = hot.kernel().deployments()
+    kernel = hot.kernel()
+    (found,) = kernel.deployments()
     assert (found.container.id, found.url) == (live.id, "")
+    (remark,) = kernel.remarks()
+    assert "churn:1 used more memory than it may" in remark
 
 
 def test_what_cannot_be_brought_back_is_said(hot: Lab) -> None:
@@ -448,3 +452,39 @@ def test_what_was_removed_from_outside_is_missed_until_it_is_undeployed(hot: Lab
         kernel.undeploy("churn")
     kernel.deployments()
     assert kernel.remarks() == []
+
+
+def test_a_held_version_that_does_not_answer_is_loaded_once_more(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that never ends may be why one rolls back; it must not stand in the way."""
+    hot.containerize(4, fresh=False)
+    monkeypatch.setattr("jupyter_containeriter.road.hot._HELD_SECONDS", 0.2)
+    port = hot.running()[0].port
+    hot.servers.hang(port, "1")
+    back = hot.session.rollback("churn")
+    assert (back.version, back.hot, back.predict([1, 2])) == (1, True, [3, 6])
+
+
+def test_clients_that_have_to_change_are_told_of(hot: Lab) -> None:
+    """A version that takes other inputs says so; one that takes the same does not."""
+    notes = Notes()
+    hot.session.containerize(hot.request(4, sample=[[1.0, 2.0]]), RunOptions(), notes)
+    assert notes.notes == ["churn:2 takes other inputs than the version before: its clients have to know."]
+
+
+def test_a_port_that_something_else_took_is_told(hot: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients would go on asking the stranger."""
+    before = hot.session.deployments()[0]
+    hot.session.undeploy("churn")
+    own = int(before.url.rpartition(":")[2])
+    monkeypatch.setattr("jupyter_containeriter.road.ports.is_free", lambda port: port != own)
+    notes = Notes()
+    assert hot.containerize(4, notes).url != before.url
+    assert any(f"Something else listens on port {own} of churn" in note for note in notes.notes)
+
+
+def test_there_is_nothing_to_roll_back_where_nothing_runs(hot: Lab) -> None:
+    """Rolling back never goes forward."""
+    hot.containerize(4)
+    hot.session.undeploy("churn")
+    with pytest.raises(NotFoundError, match="No container of churn runs"):
+        hot.session.rollback("churn")
