@@ -15,7 +15,9 @@ SERVER_PORT = 8080
 USER = "65532:65532"
 
 # ``exec`` is said because Docker's default is noexec: joblib and numba load code that they wrote to /tmp.
-_TMPFS = {"/tmp": "rw,exec,nosuid,nodev,size=256m,mode=1777"}  # noqa: S108 (the container's own)
+_TMPFS = "rw,exec,nosuid,nodev,size={},mode=1777"
+#: For temporary files, which the memory limit counts, too: there the files of a version lie while it loads.
+_LEAST_TEMPORARY_BYTES = 256 * 1024**2
 
 
 def create_options(api: Any, image: Image, spec: RunSpec) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def create_options(api: Any, image: Image, spec: RunSpec) -> dict[str, Any]:
     limits = spec.limits
     host_config = api.create_host_config(
         read_only=True,
-        tmpfs=_TMPFS,
+        tmpfs={"/tmp": _TMPFS.format(max(_LEAST_TEMPORARY_BYTES, limits.memory_bytes // 2))},  # noqa: S108 (its own)
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         mem_limit=limits.memory_bytes,
@@ -46,6 +48,7 @@ def create_options(api: Any, image: Image, spec: RunSpec) -> dict[str, Any]:
             # Where to listen is the engine's to say: it publishes this port.
             "CONTAINERITER_HOST": "0.0.0.0",  # noqa: S104 (inside the container; published on 127.0.0.1 only)
             "CONTAINERITER_PORT": str(SERVER_PORT),
+            "CONTAINERITER_MEMORY_BYTES": str(limits.memory_bytes),
         },
         "labels": _labels.labels(image, spec),
         "host_config": host_config,

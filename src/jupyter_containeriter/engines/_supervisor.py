@@ -33,7 +33,11 @@ def descendants(pid: int) -> list[int]:
 
 
 class Usage(NamedTuple):
-    """What processes use: resident memory now and at its highest (shared pages count for each), and threads."""
+    """What processes use: resident memory now (shared pages count for each) and at its highest, and threads.
+
+    The highest is that of all of them now, or that of one of them ever, if that is more: when the others had theirs
+    nobody knows.
+    """
 
     memory_bytes: int
     peak_bytes: int
@@ -42,7 +46,8 @@ class Usage(NamedTuple):
 
 def usage(pids: list[int]) -> Usage:
     """Add up what processes use (``man 5 proc``); those that are gone use nothing."""
-    totals = {"VmRSS": 0, "VmHWM": 0, "Threads": 0}
+    totals = {"VmRSS": 0, "Threads": 0}
+    highest = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -51,7 +56,10 @@ def usage(pids: list[int]) -> Usage:
         for key, _, value in (line.partition(":") for line in lines):
             if key in totals:
                 totals[key] += int(value.split()[0])
-    return Usage(totals["VmRSS"] * 1024, totals["VmHWM"] * 1024, totals["Threads"])
+            elif key == "VmHWM":
+                highest = max(highest, int(value.split()[0]))
+    resident = totals["VmRSS"] * 1024
+    return Usage(resident, max(resident, highest * 1024), totals["Threads"])
 
 
 def signal_all(pids: list[int], number: signal.Signals) -> None:

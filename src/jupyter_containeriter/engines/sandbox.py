@@ -206,7 +206,12 @@ class SandboxEngine:
         plan = self._trees.plan(self._trees_of(image))
         config = json.loads(image.config)["config"]
         declared = dict(entry.split("=", 1) for entry in config.get("Env") or [])
-        own = {"CONTAINERITER_HOST": "127.0.0.1", "CONTAINERITER_PORT": str(port)}
+        own = {
+            "CONTAINERITER_HOST": "127.0.0.1",
+            "CONTAINERITER_PORT": str(port),
+            # It cannot see this limit as it sees that of a cgroup.
+            "CONTAINERITER_MEMORY_BYTES": str(spec.limits.memory_bytes),
+        }
         variables = {**declared, **spec.environment, **own}
         entry = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
         wrap = _bubblewrap if self._isolation == "bubblewrap" else _plain

@@ -63,8 +63,16 @@ def test_the_engine_decides_where_the_server_listens(tmp_path: Path) -> None:
     assert _options(tmp_path, spec)["environment"] == {
         "CONTAINERITER_HOST": "0.0.0.0",
         "CONTAINERITER_PORT": "8080",
+        "CONTAINERITER_MEMORY_BYTES": str(Limits().memory_bytes),
         "CONTAINERITER_TOKEN": "t",
     }
+
+
+@pytest.mark.parametrize(("memory", "temporary"), [(128 * 1024**2, 256 * 1024**2), (4 * 1024**3, 2 * 1024**3)])
+def test_temporary_files_have_half_of_the_memory(tmp_path: Path, memory: int, temporary: int) -> None:
+    """The files of a version that is loaded hot lie there; a small container has room for joblib's at least."""
+    tmpfs = _options(tmp_path, RunSpec("n", 1, "i", "h", Limits(memory)))["host_config"]["Tmpfs"]["/tmp"]
+    assert f"size={temporary}," in tmpfs
 
 
 @pytest.mark.parametrize(("gpus", "count"), [("all", -1), ("2", 2)])

@@ -104,6 +104,25 @@ def test_memory_of_children_counts(supervise: Supervise, tmp_path: Path) -> None
     assert not Path(f"/proc/{child}/exe").exists()
 
 
+def test_peaks_at_different_times_are_not_added_up(supervise: Supervise, tmp_path: Path) -> None:
+    """Processes that had their highest memory one after the other never had it together."""
+    script = (
+        "import os\n"
+        "for _ in range(3):\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n        x = bytearray(60_000_000)\n        os._exit(0)\n"
+        "    os.wait()\n"
+        "x = bytearray(60_000_000)\ndel x\n"
+        "r, w = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    x = bytearray(60_000_000)\n    del x\n    print('both')\n    os.write(w, b'x')\n"
+        "    import time\n    time.sleep(0.5)\n    os._exit(0)\n"
+        "os.read(r, 1)\nos.wait()"
+    )
+    process = supervise(script, memory_bytes=110_000_000)
+    assert _result(process, tmp_path) == {"exit_code": 0, "oom_killed": False}
+
+
 def test_too_many_threads_end_a_server(supervise: Supervise, tmp_path: Path) -> None:
     """A server beyond its limit of threads is killed, and that is not called memory."""
     script = "import threading, time\nfor _ in range(20): threading.Thread(target=time.sleep, args=(60,)).start()"
