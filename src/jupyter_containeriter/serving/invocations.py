@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ._version import __version__
 from .batcher import Prediction
 from .model import LoadedModel
 from .service import Service
@@ -29,8 +30,6 @@ async def ping(service: Service, request: Request) -> Response:
 
 async def version(service: Service, request: Request) -> Response:
     """Tell the version of the server, as MLflow's tells its own."""
-    from ._version import __version__
-
     return Response(__version__, media_type="text/plain")
 
 
@@ -39,7 +38,7 @@ async def invocations(service: Service, request: Request) -> Response:
     service.live()  # What is refused is refused before its body is read.
     kind, parameters = _content_type(request.headers.get("content-type", _JSON))
     _insist_on_json_accepted(request.headers.getlist("accept"))
-    body = bytes(await service.body(request))
+    body = await service.body(request)
     header = parameters.get("header", "present") == "present" if kind == _CSV else None
 
     def job(model: LoadedModel) -> Prediction:

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +72,8 @@ class LoadedModel:
         What predicts: takes the data, gives the predictions.
     batching
         Whether several requests may be predicted as one.
+    reference
+        Gives what was loaded as long as it is in memory; None where it can have no weak reference.
     """
 
     name: str
@@ -80,6 +83,7 @@ class LoadedModel:
     sample: list[dict[str, Any]] | None
     function: Callable[[Any], Any]
     batching: Batching = Batching()
+    reference: weakref.ref[Any] | None = None
 
     @property
     def takes_params(self) -> bool:
@@ -129,11 +133,19 @@ def load(root: Path) -> LoadedModel:
             outputs=signature.get("outputs"),
             sample=sample.get("inputs"),
             function=function,
+            reference=_reference(model),
         )
     except _IncompleteError as error:
         raise LoadError(f"{root / 'snapshot.json'} lacks {error.args[0]!r}: build the image again") from None
     except PartError as error:
         raise LoadError(str(error)) from error
+
+
+def _reference(model: Any) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(model)
+    except TypeError:
+        return None
 
 
 class _IncompleteError(KeyError):

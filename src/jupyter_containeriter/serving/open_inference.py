@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ._version import __version__
 from .batcher import Prediction
 from .binary import JSON_LENGTH
 from .description import configuration, metadata, statistics
@@ -28,9 +29,8 @@ async def ready(service: Service, request: Request) -> Response:
 
 
 async def server_metadata(service: Service, request: Request) -> Response:
-    """Describe the server."""
-    live = service.versions.live
-    about = {"name": "jupyter_containeriter", "version": live.number if live else ""}
+    """Describe the server; its version is not the model's."""
+    about = {"name": "jupyter_containeriter", "version": __version__}
     return json_response({**about, "extensions": _EXTENSIONS})
 
 

@@ -25,7 +25,9 @@ _Schema = dict[str, Any]
 _INDEX = "__index__"
 
 
-def read_scoring(model: LoadedModel, body: bytes, *, csv_header: bool | None = None) -> tuple[Any, dict[str, Any]]:
+def read_scoring(
+    model: LoadedModel, body: bytes | bytearray, *, csv_header: bool | None = None
+) -> tuple[Any, dict[str, Any]]:
     """Read a scoring request.
 
     Parameters

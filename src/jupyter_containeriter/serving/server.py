@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 import traceback
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,15 +49,37 @@ def serve(root: Path, started: float) -> None:
     listener = _listen(host, os.environ.get("CONTAINERITER_PORT", "8080"))
     cpus.fit()  # Before the model imports what reads it.
     worker = Worker()
-    loading = worker.submit(_load, root)
+    number = os.environ.get("CONTAINERITER_VERSION", "1")
+    first = First(number, worker, [worker.submit(_load, root)], _size(root / "model"))
     from .guard import Keys
     from .service import MAX_BODY_BYTES, MAX_QUEUE, Service
     from .web import run
 
-    number = os.environ.get("CONTAINERITER_VERSION", "1")
     max_body_bytes = _bound("CONTAINERITER_MAX_BODY_BYTES", MAX_BODY_BYTES)
     service = Service(Keys(**keys), max_body_bytes, _bound("CONTAINERITER_MAX_QUEUE", MAX_QUEUE))
-    run(listener, service, number, (worker, loading), started)
+    run(listener, service, first, started)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The version that loads while the server starts.
+
+    Attributes
+    ----------
+    number
+        As in paths.
+    worker
+        The thread that loads it.
+    promises
+        The one to load it. Whoever waits for it takes it away: it would hold the model for as long as the server runs.
+    size_bytes
+        Of its files.
+    """
+
+    number: str
+    worker: Worker
+    promises: list[Future[LoadedModel]]
+    size_bytes: int
 
 
 def _end(signum: int, frame: Any) -> NoReturn:
@@ -67,6 +91,10 @@ def _digest(variable: str) -> str:
     if digest and (len(digest) != 64 or not set(digest) <= set("0123456789abcdef")):
         sys.exit(f"containeriter: {variable} must be 64 hexadecimal digits")
     return digest
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 def _bound(variable: str, default: int) -> int:

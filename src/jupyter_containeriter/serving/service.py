@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from .batcher import Ask, Job
 from .compression import CODINGS, CompressionError, TooLargeError, inflate
 from .guard import MANAGER, Keys
+from .memory import give_back_later
 from .metrics import Metrics
 from .model import ModelError, RefusedError
 from .versions import Version, Versions
@@ -51,6 +52,8 @@ class Service:
         Empty until the first one is loaded.
     withdrawn
         Whether the model was unloaded by the repository's route, until it is loaded again.
+    loading
+        The number of the version that is being loaded, "" while none is: there is memory for one at a time.
     draining
         Whether it is about to end: it answers what it is asked, and hopes not to be asked any more.
     metrics
@@ -62,6 +65,7 @@ class Service:
     max_queue: int = MAX_QUEUE
     versions: Versions = field(default_factory=Versions)
     withdrawn: bool = False
+    loading: str = ""
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _held_bytes: int = 0
@@ -94,14 +98,17 @@ class Service:
             raise HTTPException(404, f"there is no model {name!r} here, only {known!r}")
 
     def named(self, request: Request) -> Version:
-        """Return the version a path names, or answer 404."""
+        """Return the version a path names, or answer 404; the manager may also ask a candidate."""
         self.insist_on(request)
-        live, name, number = self.live(), request.path_params["name"], request.path_params.get("version")
+        number = request.path_params.get("version")
+        version = None if number is None else self.versions.get(number)
+        if version is not None and version.candidate and request.scope.get(MANAGER):
+            return version
+        live = self.live()
         if number is None:
             return live
-        version = self.versions.get(number)
-        if version is None or (version.candidate and not request.scope.get(MANAGER)):
-            known = ", ".join(repr(one) for one in self.numbers())
+        if version is None or version.candidate:
+            name, known = request.path_params["name"], ", ".join(repr(one) for one in self.numbers())
             raise HTTPException(404, f"there is no version {number!r} of {name!r} here, only {known}")
         return version
 
@@ -123,7 +130,9 @@ class Service:
                 self._open.discard(ask)
 
     def expire(self, now: float) -> None:
-        """Answer requests that have waited, or are being predicted, for too long."""
+        """Answer requests that have waited, or are being predicted, for too long; let go of forgotten candidates."""
+        if self.versions.expire(now):
+            give_back_later(self.versions.gone)
         for ask in [ask for ask in self._open if not ask.future.done()]:
             age = now - ask.since
             if not ask.started and age > _WAIT_SECONDS:

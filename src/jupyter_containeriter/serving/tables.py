@@ -30,7 +30,7 @@ class Table:
 # --- CSV -----------------------------------------------------------------------------------------------------------
 
 
-def read_csv(body: bytes, schema: _Schema | None, *, header: bool = True) -> Table:
+def read_csv(body: bytes | bytearray, schema: _Schema | None, *, header: bool = True) -> Table:
     """Parse a CSV; cells become what the schema says, and without one numbers where they look it.
 
     Parameters

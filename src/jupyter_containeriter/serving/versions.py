@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 
 from .batcher import Batcher
 from .description import Usage
+from .memory import Reference
 from .model import LoadedModel
 from .worker import Worker
 
 #: How many versions before the live one stay in memory.
 KEPT = 2
+#: A candidate is verified right after it was loaded. Whoever has not switched to it by then never will.
+_CANDIDATE_SECONDS = 900.0
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,8 @@ class Version:
         Of its files, which is about what it takes in memory.
     candidate
         Not yet known to anybody but the manager.
+    since
+        When it was loaded, by :func:`time.monotonic`.
     usage
         How often it was asked.
     batcher
@@ -49,7 +54,7 @@ class Version:
     load_seconds: float = 0.0
     size_bytes: int = 0
     candidate: bool = False
-    loaded_at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
     usage: Usage = field(default_factory=Usage)
     batcher: Batcher = field(init=False)
 
@@ -58,11 +63,18 @@ class Version:
 
 
 class Versions:
-    """What is in memory, oldest first; the newest that is no candidate need not be the live one."""
+    """What is in memory, oldest first; the newest that is no candidate need not be the live one.
+
+    Attributes
+    ----------
+    gone
+        References to what was let go, for :mod:`.memory`.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, Version] = {}
         self._live: Version | None = None
+        self.gone: list[Reference | None] = []
 
     @property
     def live(self) -> Version | None:
@@ -110,9 +122,14 @@ class Versions:
         """Let go of a version that is not live."""
         version = self._held.pop(number)
         version.batcher.close()
+        self.gone.append(version.model.reference)
         return version
 
-    def drop_candidates(self) -> None:
+    def drop_candidates(self) -> list[Version]:
         """Let go of versions that were loaded and never promoted: whoever did so has gone."""
-        for version in [version for version in self if version.candidate]:
-            self.drop(version.number)
+        return [self.drop(version.number) for version in list(self) if version.candidate]
+
+    def expire(self, now: float) -> list[Version]:
+        """Let go of candidates that nobody will switch to any more."""
+        stale = [version for version in self if version.candidate and now - version.since > _CANDIDATE_SECONDS]
+        return [self.drop(version.number) for version in stale]

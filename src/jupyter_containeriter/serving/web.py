@@ -7,18 +7,18 @@ import gc
 import socket
 import sys
 import time
-from concurrent.futures import Future
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
 from uvicorn.server import Server
 
 from .app import Application
-from .model import LoadedModel
 from .service import Service
 from .versions import Version
-from .worker import Worker
+
+if TYPE_CHECKING:
+    from .server import First
 
 #: What was asked gets this long to be answered once the process is told to end; engines wait somewhat longer.
 DRAIN_SECONDS = 8.0
@@ -29,9 +29,7 @@ _POLL_SECONDS = 0.02
 _TICKS = 10
 
 
-def run(
-    listener: socket.socket, service: Service, number: str, loading: tuple[Worker, Future[LoadedModel]], started: float
-) -> None:
+def run(listener: socket.socket, service: Service, first: First, started: float) -> None:
     """Serve on an open socket while the model loads, until the process is told to end.
 
     Parameters
@@ -40,20 +38,20 @@ def run(
         A listening socket.
     service
         What to serve, still without a version.
-    number
+    first
         The version that is being loaded.
-    loading
-        The thread that loads it, and its promise to do so.
     started
         When the process started, by :func:`time.perf_counter`.
     """
+    service.loading = first.number
 
     async def announce() -> None:
-        worker, promise = loading
-        model = await asyncio.wrap_future(promise)
-        service.versions.add(Version(number, model, worker, time.perf_counter() - started))
-        service.versions.switch(number)
-        # What is loaded stays: the collector need not look through it at every pass.
+        model = await asyncio.wrap_future(first.promises.pop())
+        version = Version(first.number, model, first.worker, time.perf_counter() - started, first.size_bytes)
+        service.versions.add(version)
+        service.versions.switch(first.number)
+        service.loading = ""
+        # What is imported stays: the collector need not look through it at every pass, nor through the model for long.
         gc.enable()
         gc.freeze()
         host, port = listener.getsockname()[:2]

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,20 +78,19 @@ class Client:
         self,
         method: str,
         path: str,
-        body: bytes,
+        body: bytes | AsyncIterator[bytes],
         headers: dict[str, str],
         *,
         gone: bool = False,
         impatient: bool = False,
     ) -> Answer:
-        """Send a request within a running loop."""
-        messages: list[Any] = [{"type": "http.request", "body": body, "more_body": gone}]
-        messages += [{"type": "http.disconnect"}] if gone or impatient else []
+        """Send a request within a running loop, its body at once or in chunks."""
+        messages = _messages(body, gone=gone, leaves=gone or impatient)
         sent: list[Any] = []
 
         async def receive() -> Any:
             # A client that waits for its answer says nothing more.
-            return messages.pop(0) if messages else await asyncio.Event().wait()
+            return await anext(messages, None) or await asyncio.Event().wait()
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -112,6 +111,18 @@ class Client:
         await self.app(scope, receive, send)
         answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+async def _messages(body: bytes | AsyncIterator[bytes], *, gone: bool, leaves: bool) -> AsyncIterator[Any]:
+    """Say what a client says, as ASGI does."""
+    if isinstance(body, bytes):
+        yield {"type": "http.request", "body": body, "more_body": gone}
+    else:
+        async for chunk in body:
+            yield {"type": "http.request", "body": chunk, "more_body": True}
+        yield {"type": "http.request", "body": b"", "more_body": False}
+    if leaves:
+        yield {"type": "http.disconnect"}
 
 
 def loaded(function: Callable[[Any], Any], sample: Any = _UNSET, expected: Any = _UNSET) -> LoadedModel:

@@ -69,7 +69,11 @@ def test_live_but_not_ready_while_loading() -> None:
 def test_metadata_describes_server_and_model(client: Client) -> None:
     """The metadata routes tell names, version and tensors, with and without the version in the path."""
     extensions = ["binary_tensor_data", "model_configuration", "model_repository"]
-    assert client("GET", "/v2").json == {"name": "jupyter_containeriter", "version": "1", "extensions": extensions}
+    assert client("GET", "/v2").json == {
+        "name": "jupyter_containeriter",
+        "version": __version__,
+        "extensions": extensions,
+    }
     metadata = {
         "name": "churn",
         "versions": ["1"],

@@ -8,13 +8,17 @@ import io
 import json
 import tarfile
 import threading
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import pytest
 
+from jupyter_containeriter.serving.arrival import Arriving, load_arriving
 from jupyter_containeriter.serving.guard import Keys
+from jupyter_containeriter.serving.model import LoadedModel
 
 from .conftest import Answer, Client, loaded, serving_of
 
@@ -205,14 +209,99 @@ def test_switch_to_nothing_is_refused(client: Client, body: bytes, status: int) 
     assert client("PUT", "/containeriter/live", body, MANAGER).status == status
 
 
+def test_kept_versions_make_room(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is short, kept versions go until there is enough; the live one lives."""
+    body = payload(2.0)
+    sized = {**MANAGER, "Content-Length": str(len(body))}
+    for number in (2, 3):
+        client("PUT", f"/containeriter/versions/{number}", body, sized)
+        switch(client, number)
+    left = iter((len(body), len(body), 10 * len(body)))
+    monkeypatch.setattr("jupyter_containeriter.serving.memory.room", lambda: next(left))
+    assert client("PUT", "/containeriter/versions/4", body, sized).status == 200
+    assert states(client("GET", "/containeriter/versions", headers=MANAGER)) == {"3": "live", "4": "candidate"}
+
+
 def test_version_without_room_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where memory is short, kept versions go first; then the new one is refused, and the live one lives."""
+    """A version that would not fit anyway costs no other one, and is refused before it is sent."""
     load(client, 2, payload(2.0))
     switch(client, 2)
     monkeypatch.setattr("jupyter_containeriter.serving.memory.room", lambda: 0)
-    answer = client("PUT", "/containeriter/versions/3", payload(3.0), {**MANAGER, "Content-Length": "100"})
-    assert answer.status == 507
-    assert states(client("GET", "/containeriter/versions", headers=MANAGER)) == {"2": "live"}
+    answer = client("PUT", "/containeriter/versions/3", b"", {**MANAGER, "Content-Length": "100"}, gone=True)
+    assert (answer.status, "300 bytes of memory" in answer.json["error"]) == (507, True)
+    assert states(client("GET", "/containeriter/versions", headers=MANAGER)) == {"1": "kept", "2": "live"}
+
+
+def test_version_without_room_for_its_files_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one whose files do not fit into the temporary directory."""
+    monkeypatch.setattr("jupyter_containeriter.serving.arrival.free_bytes", lambda: 99)
+    answer = client("PUT", "/containeriter/versions/2", b"", {**MANAGER, "Content-Length": "100"}, gone=True)
+    assert (answer.status, "temporary files" in answer.json["error"]) == (507, True)
+
+
+def test_files_are_unpacked_while_they_arrive(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives is not kept twice: at no time the directory holds more than the files themselves."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    packed, held = payload(2.0, padding="x" * 100_000), []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(packed), 1000):
+            held.append(sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()))
+            yield packed[start : start + 1000]
+
+    async def arrive() -> LoadedModel:
+        return await asyncio.to_thread(load_arriving, Arriving(chunks()))
+
+    assert asyncio.run(arrive()).predict([1.0]) == [2.0]
+    assert 0 < max(held) < len(packed)
+
+
+def test_one_version_is_loaded_at_a_time(client: Client) -> None:
+    """Who comes while another version is loaded is refused, and may see which one it is."""
+    meanwhile: list[Answer] = []
+    packed = payload(2.0)
+
+    async def both() -> Answer:
+        asked = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield packed[:100]
+            for number in (2, 3):
+                headers = {**MANAGER, "Content-Length": str(len(packed))}
+                meanwhile.append(await client.send("PUT", f"/containeriter/versions/{number}", packed, headers))
+            meanwhile.append(await client.send("GET", "/containeriter/versions", b"", MANAGER))
+            asked.set()
+            yield packed[100:]
+
+        return await client.send("PUT", "/containeriter/versions/2", body(), MANAGER)
+
+    assert asyncio.run(both()).status == 200
+    assert [answer.status for answer in meanwhile] == [409, 409, 200]
+    assert meanwhile[-1].json["loading"] == "2"
+    answer = client("GET", "/containeriter/versions", headers=MANAGER)
+    assert (answer.json["loading"], states(answer)) == (None, {"1": "live", "2": "candidate"})
+
+
+def test_candidate_that_nobody_switches_to_is_let_go(client: Client) -> None:
+    """A kernel that was killed after its version was loaded leaves nothing in memory for good."""
+
+    async def wait(seconds: float) -> dict[str, str]:
+        client.service.expire(time.monotonic() + seconds)
+        return states(await client.send("GET", "/containeriter/versions", b"", MANAGER))
+
+    load(client, 2, payload(2.0))
+    assert asyncio.run(wait(600)) == {"1": "live", "2": "candidate"}
+    assert asyncio.run(wait(1000)) == {"1": "live"}
+
+
+def test_unloaded_model_is_replaced_all_the_same(client: Client) -> None:
+    """What the notebook deploys is served, also where somebody had unloaded the model from clients."""
+    client("POST", "/v2/repository/models/churn/unload", b"", MANAGER)
+    assert load(client, 2, payload(2.0)).status == 200
+    assert predict(client, "/v2/models/churn/versions/2/infer", MANAGER) == ([2.0], "2")
+    assert client("POST", "/v2/models/churn/infer", BODY, CLIENT).status == 503
+    switch(client, 2)
+    assert predict(client) == ([2.0], "2")
 
 
 def test_files_of_a_version_go_once_it_is_loaded(
