@@ -27,8 +27,8 @@ CELL = """
 import os, time
 
 class Versioned:
-    def __init__(self, number, slow=0):
-        self.number, self.slow, self.weights = number, slow, os.urandom(1_000_000)
+    def __init__(self, number, slow=0, size=1_000_000):
+        self.number, self.slow, self.weights = number, slow, os.urandom(size)
     def predict(self, rows):
         return [self.number for _ in rows]
     def __setstate__(self, state):
@@ -56,11 +56,11 @@ class Place:
         settings = ContainerIter(data_dir=str(data), cache_dir=str(cache), engine=engine)
         self.session = Session(settings)
 
-    def containerize(self, number: int, *, slow: float = 0, **options: Any) -> Deployment:
-        """Take the model of a number down the road."""
+    def containerize(self, number: int, *, slow: float = 0, size: int = 1_000_000, **options: Any) -> Deployment:
+        """Take the model of a number down the road; its file has so many bytes."""
         namespace: dict[str, Any] = {"__name__": "__main__"}
         exec(CELL, namespace)
-        model = namespace["Versioned"](number, slow)
+        model = namespace["Versioned"](number, slow, size)
         return self.session.containerize(
             CaptureRequest(self.name, model, "model", namespace, [1]), RunOptions(**options)
         )

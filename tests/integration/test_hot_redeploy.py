@@ -68,6 +68,17 @@ def test_no_request_fails_while_fifty_versions_pass(place: Place) -> None:
     assert late < early + 15_000_000
 
 
+def test_large_models_are_loaded_hot_while_there_is_memory(place: Place) -> None:
+    """Files that do not fit twice into 256 MB are taken; where memory is short, a new container starts instead."""
+    place.containerize(1, memory="800m")
+    container = live_container(place)
+    assert place.containerize(2, size=140_000_000, memory="800m").iteration.hot
+    assert live_container(place).id == container.id
+    latest = place.containerize(3, size=240_000_000, memory="800m")
+    assert (latest.iteration.hot, latest.parity) == (False, "exact")
+    assert latest.predict([1]) == [3]
+
+
 def test_a_container_killed_in_the_middle_is_replaced(place: Place) -> None:
     """The version whose load was cut off serves from a new container, at the same address."""
     before = place.containerize(1)

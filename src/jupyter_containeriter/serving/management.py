@@ -65,6 +65,7 @@ async def _arrived(service: Service, request: Request, number: str, size: int) -
             raise ClientDisconnect
     except BaseException as error:
         worker.close()
+        service.versions.gone.append(None)  # Whatever there is of it.
         memory.give_back_later(service.versions.gone)
         if isinstance(error, LoadError):
             raise HTTPException(422, str(error)) from None

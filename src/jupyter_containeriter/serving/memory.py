@@ -77,18 +77,21 @@ def give_back_later(gone: list[Reference | None]) -> None:
 
 
 def give_back(gone: list[Reference | None], *, thoroughly: bool = False) -> None:
-    """Collect garbage and return free memory to the system, which the allocator would keep for itself.
+    """Collect what was let go, and return free memory to the system, which the allocator would keep for itself.
+
+    Collecting takes as long as there are many objects, and nothing else runs meanwhile.
 
     Parameters
     ----------
     gone
         References to models that were let go; those that have left memory leave the list.
     thoroughly
-        Whether to look at everything, also at what was frozen. It takes as long as there are many objects, and nothing
-        else runs meanwhile, so that else it is done for a model only that is still there: it refers to itself.
+        Whether to look at everything, also at what was frozen. Else that is done only for a model that is still there:
+        it refers to itself.
     """
     with _one_at_a_time:
-        gc.collect()
+        if gone:
+            gc.collect()
         if thoroughly or any(one is None or one() is not None for one in gone):
             gc.unfreeze()
             gc.collect()
