@@ -263,7 +263,10 @@ class Comparison:
 class Iteration:
     """One iteration: from the end of the previous one to its own verified end. One row of the history.
 
-    Times are UTC; units are in the names. Seconds are None for a phase that did not happen.
+    Times are UTC; units are in the names. Seconds are None for a phase that did not happen. ``lead_seconds`` is the
+    lead time: from the end of the cell that changed the model last to its verified end. ``cell`` is the source of the
+    cell that asked for the iteration, ``execution_count`` its number. ``owner`` tells whose lock on the name it holds
+    while it runs; it is no column of the history as users see it.
     """
 
     id: str
@@ -281,6 +284,7 @@ class Iteration:
     verify_seconds: float | None = None
     package_to_verified_seconds: float | None = None
     cycle_seconds: float | None = None
+    lead_seconds: float | None = None
     engine: str = ""
     method: str = ""
     hot: bool = False
@@ -300,13 +304,88 @@ class Iteration:
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     notebook: str = ""
+    execution_count: int | None = None
+    cell: str = ""
     user: str = ""
     host: str = ""
     error: str = ""
+    owner: str = ""
 
 
-ITERATION_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Iteration) if f.name != "id")
+ITERATION_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Iteration) if f.name not in {"id", "owner"})
 """The history's columns as users see them, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A version that went into service, or out of it, without a new iteration: by rollback, deploy or undeploy.
+
+    Attributes
+    ----------
+    id
+        Random; the same wherever the event is copied to.
+    name, version
+        What serves from now on; of ``undeploy``, what served until now.
+    previous
+        The version that served before; None where nothing did.
+    kind
+        The verb. A deploy of an earlier version than the one that served is a rollback, whichever verb said so.
+    happened_at
+        When it was done (UTC).
+    seconds
+        How long the verb took.
+    user, host
+        Who did it, and where.
+    """
+
+    id: str
+    name: str
+    version: int
+    previous: int | None
+    kind: Literal["rollback", "deploy", "undeploy"]
+    happened_at: datetime
+    seconds: float
+    user: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLevel:
+    """What one number of connections came to in a load test of a version; one row each.
+
+    ``test`` is the random id of the test; the other fields are the columns of
+    :class:`~jupyter_containeriter.measurement.LoadTest`'s frame of the same names.
+    """
+
+    id: str
+    test: str
+    name: str
+    version: int
+    engine: str
+    measured_at: datetime
+    connections: int
+    seconds: float
+    requests: int
+    errors: int
+    refused: int
+    requests_per_second: float
+    p50_seconds: float | None = None
+    p90_seconds: float | None = None
+    p99_seconds: float | None = None
+    max_seconds: float | None = None
+    kernel_p50_seconds: float | None = None
+    added_p50_seconds: float | None = None
+    cpu_fraction: float | None = None
+    memory_bytes: int | None = None
+    user: str = ""
+    host: str = ""
+
+
+EVENT_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Event) if f.name != "id")
+"""Columns of the events as users see them, in order."""
+
+LOAD_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(LoadLevel) if f.name != "id")
+"""Columns of the load tests as users see them, in order."""
 
 
 # --- show ----------------------------------------------------------------------------------------------------------

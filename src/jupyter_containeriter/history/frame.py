@@ -14,7 +14,7 @@ from .schema import UtcDateTime, iterations
 
 _CATEGORIES = frozenset({"name", "status", "engine", "method", "base", "parity", "user", "host"})
 _TIMES = frozenset({"started_at", "finished_at"})
-_INTEGERS = frozenset({"version", "image_size_bytes", "sent_bytes"})
+_INTEGERS = frozenset({"version", "image_size_bytes", "sent_bytes", "execution_count"})
 _MAPPINGS = frozenset({"params", "metrics", "tags"})
 
 

@@ -1,4 +1,4 @@
-"""Tables of the history, format 1.
+"""Tables of the history, format 2.
 
 The columns are written out, not derived from :class:`~jupyter_containeriter.types.Iteration`: files on people's disks
 hold them, so they change only together with :data:`SCHEMA_VERSION`.
@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Format of the file; a history with a higher one was written by a newer version of this package."""
 
 
@@ -101,7 +101,7 @@ def _scalar(value: Any) -> bool | int | float | str | None:
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, PlainText, nullable=False)
+    return Column(name, PlainText, nullable=False, server_default="")
 
 
 metadata = MetaData()
@@ -131,6 +131,7 @@ iterations = Table(
     Column("verify_seconds", Double),
     Column("package_to_verified_seconds", Double),
     Column("cycle_seconds", Double),
+    Column("lead_seconds", Double),
     _text("engine"),
     _text("method"),
     Column("hot", Boolean, nullable=False),
@@ -150,10 +151,54 @@ iterations = Table(
     Column("tags", JsonText, nullable=False),
     _text("note"),
     _text("notebook"),
+    Column("execution_count", Integer),
+    _text("cell"),
     _text("user"),
     _text("host"),
     _text("error"),
+    _text("owner"),
     UniqueConstraint("name", "version"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    Column("version", Integer, nullable=False),
+    Column("previous", Integer),
+    _text("kind"),
+    Column("happened_at", UtcDateTime, nullable=False),
+    Column("seconds", Double, nullable=False),
+    _text("user"),
+    _text("host"),
+)
+
+load_levels = Table(
+    "load_levels",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("test"),
+    _text("name"),
+    Column("version", Integer, nullable=False),
+    _text("engine"),
+    Column("measured_at", UtcDateTime, nullable=False),
+    Column("connections", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("requests_per_second", Double, nullable=False),
+    Column("p50_seconds", Double),
+    Column("p90_seconds", Double),
+    Column("p99_seconds", Double),
+    Column("max_seconds", Double),
+    Column("kernel_p50_seconds", Double),
+    Column("added_p50_seconds", Double),
+    Column("cpu_fraction", Double),
+    Column("memory_bytes", BigInteger),
+    _text("user"),
+    _text("host"),
 )
 
 

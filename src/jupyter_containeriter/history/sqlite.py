@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
@@ -14,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 
 from jupyter_containeriter.errors import HistoryError
 
+from .migrations import migrate
 from .schema import SCHEMA_VERSION, meta, metadata
 
 _HEADER = b"SQLite format 3\0"
@@ -111,6 +114,8 @@ def _identify(engine: Engine, path: Path) -> str:
             f"The history {path} was written by a newer version (format {version}, known here: {SCHEMA_VERSION}).",
             "Upgrade jupyter_containeriter, or choose another place for the history.",
         )
+    if int(version) < SCHEMA_VERSION:
+        _migrate(engine, path)
     return values["id"]
 
 
@@ -131,6 +136,32 @@ def _create(engine: Engine) -> None:
             connection.execute(meta.insert(), [{"key": key, "value": value} for key, value in values.items()])
     except IntegrityError:
         return  # Another process was first: its id holds.
+
+
+def _migrate(engine: Engine, path: Path) -> None:
+    """Bring the file to the present format, after a copy of it was made beside it."""
+    with engine.connect() as connection:
+        # By hand, so that the whole step is one transaction: Python's sqlite3 begins none before a change of tables.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            version = int(connection.execute(meta.select().where(meta.c.key == "schema_version")).one().value)
+            if version < SCHEMA_VERSION:  # else another process was first
+                _back_up(path, version)
+                migrate(connection, version)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+
+
+def _back_up(path: Path, version: int) -> None:
+    """Copy the file, with what is still in its log, to a neighbour that is never overwritten."""
+    copy = path.with_name(f"{path.name}.format-{version}")
+    if not copy.exists():
+        part = copy.with_name(f"{copy.name}.part")
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+        part.replace(copy)
 
 
 def _use_write_ahead_log(engine: Engine) -> None:

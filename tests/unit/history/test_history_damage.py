@@ -53,7 +53,7 @@ def change(path: Path, statement: str) -> None:
 
 def newer(path: Path) -> None:
     """Make it one of a format that is not known yet."""
-    change(path, "UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    change(path, "UPDATE meta SET value = '99' WHERE key = 'schema_version'")
 
 
 def odd_version(path: Path) -> None:

@@ -15,7 +15,7 @@ from jupyter_containeriter.types import ITERATION_COLUMNS
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 CATEGORIES = {"name", "status", "engine", "method", "base", "parity", "user", "host"}
-INTEGERS = {"version", "image_size_bytes", "sent_bytes"}
+INTEGERS = {"version", "image_size_bytes", "sent_bytes", "execution_count"}
 
 
 @pytest.fixture
