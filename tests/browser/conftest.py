@@ -15,9 +15,12 @@ _ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start the browser: a skip where a person has none, a failure in CI."""
+    """Start the browser: a skip where a person has none, a failure in CI.
+
+    While it runs, Playwright holds an event loop in this thread, in which no other test could start one of its own.
+    """
     program = shutil.which("chromium")
     if program is None:
         why = "chromium is not installed"

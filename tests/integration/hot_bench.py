@@ -142,6 +142,7 @@ class OwnEngine:
         self._directory = directory
         self._socket = directory / "engine.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         # Outlives the engine: published ports are reached from within it.
         holder = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec sleep infinity"]
         self._network = subprocess.Popen(holder, stdin=subprocess.DEVNULL)
@@ -153,13 +154,18 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it, or start it again over what it held."""
+        self._starts = 0
+        self._launch()
+        until(self._answers)
+
+    def _launch(self) -> None:
+        self._starts += 1
         options = ["--data-root", "data", "--exec-root", "exec", "--pidfile", "pid", "-H"]
         paths = [str(self._directory / word) if not word.startswith("-") else word for word in options]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._within(), "unshare", "--mount", "dockerd", *paths, self.address], stdout=log, stderr=log
             )
-        until(self._answers)
 
     def stop(self) -> None:
         """End it in order, with all it runs."""
@@ -192,7 +198,12 @@ class OwnEngine:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self._directory / "log").read_text()[-2000:]
+        if self._process.poll() is not None:
+            # It gives its containerd 15 seconds, which a busy machine may exceed.
+            log = (self._directory / "log").read_text()[-2000:]
+            assert "timeout waiting for containerd" in log, log
+            assert self._starts < 5, log
+            self._launch()
         ping = ["curl", "-fs", "--max-time", "5", "--unix-socket", str(self._socket), "http://localhost/_ping"]
         return subprocess.run(ping, capture_output=True, check=False).returncode == 0
 
