@@ -6,9 +6,9 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.arguments import check, packages
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.magic_arguments import number
@@ -30,65 +30,6 @@ if TYPE_CHECKING:
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
     from jupyter_containeriter.types import Finding
-
-_TEXT = ((str,), "a text")
-_NONE = type(None)
-_COUNT = ((Integral, _NONE), "a whole number")
-_MAPPING = ((Mapping, _NONE), "a mapping, for example {'key': 1}")
-_PACKAGES = ((Sequence,), "a list of package names")
-
-#: What an argument may be, and how that is said.
-_WANTED: dict[str, tuple[tuple[type, ...], str]] = {
-    "name": ((str, _NONE), "a text, for example 'churn'"),
-    "predict": ((str, Callable, _NONE), "the name of a method, or a function f(model, data)"),  # type: ignore[dict-item]
-    "metrics": _MAPPING,
-    "params": _MAPPING,
-    "tags": _MAPPING,
-    "note": _TEXT,
-    "engine": ((str, _NONE), "'docker', 'sandbox', 'process' or 'auto'"),
-    "base": ((str, _NONE), "'kernel' or the name of an image, for example 'python:3.12-slim'"),
-    "platform": ((str, _NONE), "'linux/amd64' or 'linux/arm64'"),
-    "memory": ((str, _NONE), "a text with a unit, for example '2g'"),
-    "cpus": ((Real, _NONE), "a number, for example 2 or 0.5"),
-    "gpus": ((str, Integral, _NONE), "'all' or a count"),
-    "port": _COUNT,
-    "token": ((bool,), "True or False"),
-    "deploy": ((bool,), "True or False"),
-    "fresh": ((bool,), "True or False"),
-    "include": _PACKAGES,
-    "exclude": _PACKAGES,
-    "allow_data": ((bool,), "True or False"),
-    "allow_secrets": ((bool,), "True or False"),
-    "package": ((str,), "the name of a package"),
-    "namespace": _MAPPING,
-    "reference": ((str,), "a text, for example 'churn:2'"),
-    "budget": ((str, _NONE), "a text with a unit, for example '5g'"),
-    "dry_run": ((bool,), "True or False"),
-    "to": _COUNT,
-    "last": _COUNT,
-    "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
-    "path": ((str, os.PathLike), "a path, for example 'churn.tar' or 'churn/'"),
-    "kind": _TEXT,
-    "seconds": ((Real,), "a number, for example 3"),
-    "connections": ((Sequence, Integral), "whole numbers, for example (1, 4, 16)"),
-    "connection": ((Integral,), "whole numbers, for example (1, 4, 16)"),
-}
-
-
-def _check(**given: Any) -> None:
-    """Raise UsageError for the first argument that is not of its kind."""
-    for argument, value in given.items():
-        kinds, wanted = _WANTED[argument]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise UsageError(f"{argument}={value!r} is of type {type(value).__name__}.", f"Give {wanted}.")
-
-
-def _packages(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Return names of packages; a text is one name."""
-    found = (names,) if isinstance(names, str) else tuple(names)
-    for name in found:
-        _check(package=name)
-    return found
 
 
 @functools.cache
@@ -180,11 +121,11 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.names import name_from
 
-    _check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
-    _check(base=base, platform=platform)
-    _check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
-    _check(fresh=fresh)
-    _check(include=include, exclude=exclude, allow_data=allow_data, allow_secrets=allow_secrets)
+    check(name=name, predict=predict, metrics=metrics, params=params, tags=tags, note=note, namespace=namespace)
+    check(base=base, platform=platform)
+    check(engine=engine, memory=memory, cpus=cpus, gpus=gpus, port=port, token=token, deploy=deploy)
+    check(fresh=fresh)
+    check(include=include, exclude=exclude, allow_data=allow_data, allow_secrets=allow_secrets)
     options = RunOptions(
         engine=engine,
         base=base,
@@ -211,8 +152,8 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
         sample,
         expect,
         predict,
-        _packages(include),
-        _packages(exclude),
+        packages(include),
+        packages(exclude),
         allow_data=allow_data,
         allow_secrets=allow_secrets,
     )
@@ -229,19 +170,19 @@ def deploy(reference: str, *, fresh: bool = False) -> Deployment:
 
     The running container loads it where that is enough; ``fresh`` starts a new one from the exact image.
     """
-    _check(reference=reference, fresh=fresh)
+    check(reference=reference, fresh=fresh)
     return watched(f"Deploying {reference}", partial(session().deploy, reference, fresh=fresh))
 
 
 def rollback(name: str, to: int | None = None) -> Deployment:
     """Deploy the version before the one that runs, or version ``to``."""
-    _check(name=name, to=to)
+    check(name=name, to=to)
     return watched(f"Rolling back {name}", partial(session().rollback, name, to))
 
 
 def undeploy(name: str) -> int:
     """Stop a model's containers and return the version that ran; images and history stay."""
-    _check(name=name)
+    check(name=name)
     return session().undeploy(name)
 
 
@@ -257,7 +198,7 @@ def remarks() -> str:
 
 def iterations(name: str | None = None, last: int | None = None) -> DataFrame:
     """Return the history as a typed DataFrame, one row an iteration, oldest first."""
-    _check(name=name, last=last)
+    check(name=name, last=last)
     if last is not None and last < 1:
         raise UsageError("--last must be at least 1.", "Leave it out for the whole history.")
     return session().iterations(name, last)
@@ -265,7 +206,7 @@ def iterations(name: str | None = None, last: int | None = None) -> DataFrame:
 
 def plot(kind: str = "phases", name: str | None = None) -> Figure:
     """Draw the history; returns a matplotlib Figure."""
-    _check(kind=kind, name=name)
+    check(kind=kind, name=name)
     return session().plot(kind, name)
 
 
@@ -284,7 +225,7 @@ def inspect(reference: str) -> ImageContents:
     NotFoundError
         No such version, no image was built for it, or its image is no longer in the cache.
     """
-    _check(reference=reference)
+    check(reference=reference)
     return session().inspect(reference)
 
 
@@ -300,7 +241,7 @@ def push(reference: str, target: str) -> Pushed:
     RegistryError
         The registry refuses or cannot be reached.
     """
-    _check(reference=reference, target=target)
+    check(reference=reference, target=target)
     title = f"Pushing {reference} to {target}"
     return watched(title, partial(session().push, reference, target), phases=("push",))
 
@@ -315,7 +256,7 @@ def save(reference: str, path: str | os.PathLike[str]) -> Saved:
     UsageError
         The path ends with neither ``.tar`` nor ``/``, or cannot be one of them.
     """
-    _check(reference=reference, path=path)
+    check(reference=reference, path=path)
     title = f"Saving {reference} to {os.fspath(path)}"
     return watched(title, partial(session().save, reference, os.fspath(path)), phases=("save",))
 
@@ -337,7 +278,7 @@ def sbom(reference: str, path: str | os.PathLike[str] = "") -> Bill:
     UsageError
         The extra ``sbom`` is not installed, or the file cannot be written.
     """
-    _check(reference=reference, path=path)
+    check(reference=reference, path=path)
     return session().sbom(reference, os.fspath(path))
 
 
@@ -365,10 +306,10 @@ def loadtest(name: str, *, seconds: float = 3.0, connections: Sequence[int] | in
     """
     from jupyter_containeriter.loadtest import PHASES
 
-    _check(name=name, seconds=seconds, connections=connections)
+    check(name=name, seconds=seconds, connections=connections)
     levels = list(connections) if isinstance(connections, Sequence) else [connections]
     for level in levels:
-        _check(connection=level)
+        check(connection=level)
     call = partial(session().loadtest, name, float(seconds), [int(level) for level in levels])
     return watched(f"Measuring {name}", call, phases=PHASES)
 
@@ -385,7 +326,7 @@ def gc(*, budget: str | None = None, dry_run: bool = False) -> Collected:
     dry_run
         Only tell what would go.
     """
-    _check(budget=budget, dry_run=dry_run)
+    check(budget=budget, dry_run=dry_run)
     wanted = None if budget is None else parse_budget(budget) or 0
     return session().gc(wanted, dry_run=dry_run)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from jupyter_containeriter.errors import UsageError
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
 
@@ -24,6 +26,18 @@ class MagicParser(argparse.ArgumentParser):
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse a line as typed."""
         return self.parse_args(split_line(line))
+
+
+def helped(make: Callable[[], MagicParser]) -> Callable[[_Method], _Method]:
+    """Add usage and options of a parser to the text that ``%magic?`` shows."""
+
+    def add(method: _Method) -> _Method:
+        text = make().format_help().partition("\n\n")
+        options = text[2].partition("\n\n")[2]  # Without the description: the docstring says it better.
+        method.__doc__ = f"{method.__doc__}\n\n{text[0]}\n\n{options}".rstrip()
+        return method
+
+    return add
 
 
 def split_line(line: str) -> list[str]:

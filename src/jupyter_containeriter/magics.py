@@ -6,24 +6,22 @@ import argparse
 import linecache
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from jupyter_containeriter import verbs
-from jupyter_containeriter.analytics import KINDS
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
-from jupyter_containeriter.magic_arguments import MagicParser, evaluate, number, pairs, unquoted
+from jupyter_containeriter.history_magics import HistoryMagics
+from jupyter_containeriter.magic_arguments import MagicParser, evaluate, helped, number, pairs, unquoted
 from jupyter_containeriter.settings import ContainerIter
 
 if TYPE_CHECKING:
     from jupyter_containeriter.options import RunOptions
 
 _CLOCKS = "_containeriter_clocks"
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def load(shell: InteractiveShell) -> None:
@@ -34,7 +32,7 @@ def load(shell: InteractiveShell) -> None:
     configurables: list[Any] = shell.configurables
     if settings not in configurables:
         configurables.append(settings)
-    shell.register_magics(ContainerIterMagics)
+    shell.register_magics(ContainerIterMagics, HistoryMagics)
     clock = CellEvents()
     shell.events.register("pre_run_cell", clock.before)
     shell.events.register("post_run_cell", clock.after)
@@ -124,20 +122,6 @@ def _deployments_parser() -> MagicParser:
     return MagicParser("%deployments", "Show what runs now.")
 
 
-def _iterations_parser() -> MagicParser:
-    parser = MagicParser("%iterations", "Return the history as a DataFrame.")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
-    parser.add_argument("--last", metavar="K", type=int, help="only the last K")
-    return parser
-
-
-def _iterplot_parser() -> MagicParser:
-    parser = MagicParser("%iterplot", "Draw the history.")
-    parser.usage = "%%iterplot [KIND] [NAME]"
-    parser.add_argument("words", metavar="WORD", nargs="*", help=f"KIND ({', '.join(KINDS)}) and name of a model")
-    return parser
-
-
 def _loadtest_parser() -> MagicParser:
     parser = MagicParser("%loadtest", "Measure what the container of a model costs.")
     verbs.loadtest_arguments(parser)
@@ -160,29 +144,15 @@ def _containeriter_parser() -> MagicParser:
     return parser
 
 
-_PARSERS: dict[str, Callable[[], MagicParser]] = {
+PARSERS: dict[str, Callable[[], MagicParser]] = {
     "containerize": _containerize_parser,
     "deploy": _deploy_parser,
     "rollback": _rollback_parser,
     "undeploy": _undeploy_parser,
     "deployments": _deployments_parser,
-    "iterations": _iterations_parser,
-    "iterplot": _iterplot_parser,
     "loadtest": _loadtest_parser,
     "containeriter": _containeriter_parser,
 }
-
-
-def _parse(magic: str, line: str) -> argparse.Namespace:
-    return _PARSERS[magic]().parse_line(line)
-
-
-def _helped(method: _Method) -> _Method:
-    """Add usage and options to the text that ``%magic?`` shows."""
-    text = _PARSERS[method.__name__]().format_help().partition("\n\n")
-    options = text[2].partition("\n\n")[2]  # Without the description: the docstring says it better.
-    method.__doc__ = f"{method.__doc__}\n\n{text[0]}\n\n{options}".rstrip()
-    return method
 
 
 @magics_class
@@ -191,14 +161,14 @@ class ContainerIterMagics(Magics):
 
     @line_cell_magic
     @no_var_expand  # The line holds Python of its own: {…} is a dict or part of a text, $ a character.
-    @_helped
+    @helped(_containerize_parser)
     def containerize(self, line: str, cell: str | None = None) -> Any:
         """Containerize a model; with a cell, the cell defines ``predict(model, data)``."""
         from jupyter_containeriter import api
         from jupyter_containeriter.capture.snapshot import CaptureRequest
         from jupyter_containeriter.names import name_from
 
-        arguments = _parse("containerize", line)
+        arguments = _containerize_parser().parse_line(line)
         assert self.shell is not None
         namespace = dict(self.shell.user_ns)
         read = partial(evaluate, namespace=namespace)
@@ -218,85 +188,58 @@ class ContainerIterMagics(Magics):
         return api.run_containerize(request, _options(arguments, read))
 
     @line_magic
-    @_helped
+    @helped(_deploy_parser)
     def deploy(self, line: str) -> Any:
         """Run the exact image of an earlier version: ``%deploy churn:2``."""
         from jupyter_containeriter import api
 
-        arguments = _parse("deploy", line)
+        arguments = _deploy_parser().parse_line(line)
         return api.deploy(arguments.reference, fresh=arguments.fresh)
 
     @line_magic
-    @_helped
+    @helped(_rollback_parser)
     def rollback(self, line: str) -> Any:
         """Deploy the version before the one that runs: ``%rollback churn``, ``%rollback churn --to 2``."""
         from jupyter_containeriter import api
 
-        arguments = _parse("rollback", line)
+        arguments = _rollback_parser().parse_line(line)
         return api.rollback(arguments.name, arguments.to)
 
     @line_magic
-    @_helped
+    @helped(_undeploy_parser)
     def undeploy(self, line: str) -> None:
         """Stop a model's containers; images and history stay: ``%undeploy churn``."""
         from jupyter_containeriter import api
 
-        name = _parse("undeploy", line).name
+        name = _undeploy_parser().parse_line(line).name
         label = f"{name}:{api.undeploy(name)}"
         print(f"{label} stopped; deploy it again with %deploy {label}.")  # noqa: T201
 
     @line_magic
-    @_helped
+    @helped(_deployments_parser)
     def deployments(self, line: str) -> Any:
         """Show what runs now."""
         from jupyter_containeriter import api
         from jupyter_containeriter.show.tables import Deployments
 
-        _parse("deployments", line)
+        _deployments_parser().parse_line(line)
         return Deployments(api.deployments(), api.remarks())
 
     @line_magic
-    @_helped
-    def iterations(self, line: str) -> Any:
-        """Return the history as a DataFrame: ``%iterations churn --last 5``."""
-        from jupyter_containeriter import api
-
-        arguments = _parse("iterations", line)
-        return api.iterations(arguments.name, arguments.last)
-
-    @line_magic
-    @_helped
-    def iterplot(self, line: str) -> Any:
-        """Draw the history: ``%iterplot``, ``%iterplot phases churn``, ``%iterplot churn``."""
-        from jupyter_containeriter import api
-
-        words = _parse("iterplot", line).words
-        kind = words.pop(0) if words and words[0] in KINDS else KINDS[0]
-        if len(words) > 1:
-            raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(KINDS)}.")
-        names = api.session().history.names() if words else []
-        if words and words[0] not in names:
-            raise UsageError(
-                f"%iterplot {line.strip()}: {words[0]} is neither a kind of picture nor a model.",
-                f"Kinds are {', '.join(KINDS)}; {'models are ' + ', '.join(names) if names else 'no model yet'}.",
-            )
-        return api.plot(kind, words[0] if words else None)
-
-    @line_magic
-    @_helped
+    @helped(_loadtest_parser)
     def loadtest(self, line: str) -> Any:
         """Measure what the container of a model costs: ``%loadtest churn --seconds 5 --connections 1,8,64``."""
         from IPython.display import display
 
-        measured = verbs.loadtest(_parse("loadtest", line))
+        measured = verbs.loadtest(_loadtest_parser().parse_line(line))
         display(measured.plot())  # type: ignore[no-untyped-call]
         return measured
 
     @line_magic
-    @_helped
+    @helped(_containeriter_parser)
     def containeriter(self, line: str) -> Any:
         """Look into images and after the tool itself: ``%containeriter doctor``; alone it lists its verbs."""
-        arguments = _parse("containeriter", line)
+        arguments = _containeriter_parser().parse_line(line)
         if "run" in arguments:
             return arguments.run(arguments)
         print(verbs.listing())  # noqa: T201

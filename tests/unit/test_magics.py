@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from jupyter_containeriter import api, magics
+from jupyter_containeriter import api, history_magics, magics
 from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.session import Session
@@ -64,13 +64,16 @@ def test_nothing_is_timed_after_unloading(shell: InteractiveShell, clock: CellCl
     assert clock.read("churn")[1] == before
 
 
-@pytest.mark.parametrize("magic", list(magics._PARSERS))
+_PARSERS = magics.PARSERS | history_magics.PARSERS
+
+
+@pytest.mark.parametrize("magic", list(_PARSERS))
 def test_every_magic_shows_its_usage(shell: InteractiveShell, magic: str) -> None:
     """What ``%magic?`` shows has a sentence, the usage and every option."""
     text = shell.find_magic(magic).__doc__
     assert text is not None
     assert f"usage: %{magic}" in text
-    for action in magics._PARSERS[magic]()._actions:
+    for action in _PARSERS[magic]()._actions:
         assert all(option in text for option in action.option_strings)
 
 

@@ -1,0 +1,64 @@
+"""The magics of the history: parse a line, call the API, show what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from jupyter_containeriter.analytics import KINDS
+from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.magic_arguments import MagicParser, helped
+
+
+def _iterations_parser() -> MagicParser:
+    parser = MagicParser("%iterations", "Return the history as a DataFrame.")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
+    parser.add_argument("--last", metavar="K", type=int, help="only the last K")
+    return parser
+
+
+def _iterplot_parser() -> MagicParser:
+    parser = MagicParser("%iterplot", "Draw the history.")
+    parser.usage = "%%iterplot [KIND] [NAME]"
+    parser.add_argument("words", metavar="WORD", nargs="*", help=f"KIND ({', '.join(KINDS)}) and name of a model")
+    return parser
+
+
+PARSERS: dict[str, Callable[[], MagicParser]] = {
+    "iterations": _iterations_parser,
+    "iterplot": _iterplot_parser,
+}
+
+
+@magics_class
+class HistoryMagics(Magics):
+    """The magics that look back. The API is imported when one is used, so that loading the extension costs nothing."""
+
+    @line_magic
+    @helped(_iterations_parser)
+    def iterations(self, line: str) -> Any:
+        """Return the history as a DataFrame: ``%iterations churn --last 5``."""
+        from jupyter_containeriter import api
+
+        arguments = _iterations_parser().parse_line(line)
+        return api.iterations(arguments.name, arguments.last)
+
+    @line_magic
+    @helped(_iterplot_parser)
+    def iterplot(self, line: str) -> Any:
+        """Draw the history: ``%iterplot``, ``%iterplot phases churn``, ``%iterplot churn``."""
+        from jupyter_containeriter import api
+
+        words = _iterplot_parser().parse_line(line).words
+        kind = words.pop(0) if words and words[0] in KINDS else KINDS[0]
+        if len(words) > 1:
+            raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(KINDS)}.")
+        names = api.session().history.names() if words else []
+        if words and words[0] not in names:
+            raise UsageError(
+                f"%iterplot {line.strip()}: {words[0]} is neither a kind of picture nor a model.",
+                f"Kinds are {', '.join(KINDS)}; {'models are ' + ', '.join(names) if names else 'no model yet'}.",
+            )
+        return api.plot(kind, words[0] if words else None)
