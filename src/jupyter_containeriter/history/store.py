@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.errors import HistoryError
-from jupyter_containeriter.types import Iteration
+from jupyter_containeriter.types import EVENT_COLUMNS, ITERATION_COLUMNS, LOAD_COLUMNS, Event, Iteration, LoadLevel
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -147,7 +147,24 @@ class History:
             statement = table.select().with_only_columns(table.c.name).distinct().order_by(table.c.name)
             return list(connection.execute(statement).scalars())
 
-    def frame(self, name: str | None = None, last: int | None = None) -> DataFrame:
+    def record_event(self, event: Event) -> None:
+        """Record that a version went into service, or out of it, without a new iteration."""
+        from .schema import events
+
+        with self._transaction() as (connection, _table):
+            connection.execute(events.insert().values(_row(event)))
+
+    def record_load(self, levels: Sequence[LoadLevel]) -> None:
+        """Record what a load test came to."""
+        from .schema import load_levels
+
+        if levels:
+            with self._transaction() as (connection, _table):
+                connection.execute(load_levels.insert(), [_row(level) for level in levels])
+
+    def frame(
+        self, name: str | None = None, last: int | None = None, columns: Sequence[str] | None = None
+    ) -> DataFrame:
         """Return the iterations as a DataFrame, oldest first.
 
         Parameters
@@ -156,16 +173,33 @@ class History:
             Only this model's; all without it.
         last
             Only the latest so many.
+        columns
+            Only these of :data:`~jupyter_containeriter.types.ITERATION_COLUMNS`, in this order; all without it. What is
+            left out is not read.
 
         Returns
         -------
         DataFrame
-            The columns are :data:`~jupyter_containeriter.types.ITERATION_COLUMNS`, with the same types when empty.
+            Each column has its own type, also when the frame is empty.
         """
-        from .frame import read_frame
+        from .frame import read_iterations
 
         with self._transaction() as (connection, _table):
-            return read_frame(connection, name, last)
+            return read_iterations(connection, columns or ITERATION_COLUMNS, name, last)
+
+    def events(self, name: str | None = None) -> DataFrame:
+        """Return the events as a DataFrame, oldest first: :data:`~jupyter_containeriter.types.EVENT_COLUMNS`."""
+        from .frame import read_events
+
+        with self._transaction() as (connection, _table):
+            return read_events(connection, EVENT_COLUMNS, name)
+
+    def loads(self, name: str | None = None) -> DataFrame:
+        """Return the levels of all load tests, oldest first: :data:`~jupyter_containeriter.types.LOAD_COLUMNS`."""
+        from .frame import read_loads
+
+        with self._transaction() as (connection, _table):
+            return read_loads(connection, LOAD_COLUMNS, name)
 
     def close(self) -> None:
         """Let go of the file. The next use opens it again."""
@@ -213,8 +247,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _row(iteration: Iteration) -> dict[str, Any]:
-    return {field.name: getattr(iteration, field.name) for field in fields(iteration)}
+def _row(noun: Iteration | Event | LoadLevel) -> dict[str, Any]:
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _all(connection: Connection, statement: Select[Any]) -> list[Iteration]:
