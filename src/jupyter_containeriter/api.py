@@ -19,7 +19,6 @@ from jupyter_containeriter.show.live import watched
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
 
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.contents import ImageContents
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
+    from jupyter_containeriter.show.iterations import Iterations
     from jupyter_containeriter.types import Finding
 
 
@@ -196,12 +196,23 @@ def remarks() -> str:
     return " ".join(session().remarks())
 
 
-def iterations(name: str | None = None, last: int | None = None) -> DataFrame:
-    """Return the history as a typed DataFrame, one row an iteration, oldest first."""
-    check(name=name, last=last)
+def iterations(name: str | None = None, last: int | None = None, *, where: str | None = None) -> Iterations:
+    """Return the history as a typed DataFrame, one row an iteration, oldest first; a notebook shows the newest first.
+
+    Parameters
+    ----------
+    name
+        Only this model.
+    last
+        Only the last ones.
+    where
+        Only those where this is true: a pandas query over columns, metrics and params by their names, for example
+        ``"accuracy > 0.9 and status == 'verified'"``.
+    """
+    check(name=name, last=last, where=where)
     if last is not None and last < 1:
         raise UsageError("--last must be at least 1.", "Leave it out for the whole history.")
-    return session().iterations(name, last)
+    return session().iterations(name, last, where)
 
 
 def plot(kind: str = "phases", name: str | None = None) -> Figure:

@@ -44,6 +44,7 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "dry_run": ((bool,), "True or False"),
     "to": _COUNT,
     "last": _COUNT,
+    "where": ((str, _NONE), "a text, for example 'accuracy > 0.9'"),
     "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
     "path": ((str, os.PathLike), "a path, for example 'churn.tar' or 'churn/'"),
     "kind": _TEXT,

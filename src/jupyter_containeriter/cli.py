@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     iterations = verbs.add_parser("iterations", parents=[shared], help="list the history")
     iterations.add_argument("name", nargs="?", help="only this model")
     iterations.add_argument("--last", type=int, metavar="K", help="only the last K")
+    iterations.add_argument("--where", metavar="EXPR", help="only where this is true: columns, metrics, params by name")
     iterations.set_defaults(answer=_iterations)
     deployments = verbs.add_parser("deployments", parents=[shared], help="list what runs")
     deployments.set_defaults(answer=_deployments)
@@ -61,12 +62,9 @@ def _run(verb: Verb, options: argparse.Namespace) -> int:
 def _iterations(options: argparse.Namespace) -> int:
     from jupyter_containeriter import api
 
-    frame = api.iterations(options.name, options.last)
-    shown = frame[
-        ["name", "version", "status", "finished_at", "package_to_verified_seconds", "engine", "parity", "note"]
-    ]
+    frame = api.iterations(options.name, options.last, where=options.where)
     rows = json.loads(frame.to_json(orient="records", date_format="iso", date_unit="us"))
-    _print(options, rows, shown.to_string(index=False) if len(frame) else "No iterations yet.")
+    _print(options, rows, frame.text())
     return 0
 
 

@@ -16,6 +16,7 @@ def _iterations_parser() -> MagicParser:
     parser = MagicParser("%iterations", "Return the history as a DataFrame.")
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
     parser.add_argument("--last", metavar="K", type=int, help="only the last K")
+    parser.add_argument("--where", metavar="EXPR", help="only where this is true: columns, metrics, params by name")
     return parser
 
 
@@ -39,11 +40,11 @@ class HistoryMagics(Magics):
     @line_magic
     @helped(_iterations_parser)
     def iterations(self, line: str) -> Any:
-        """Return the history as a DataFrame: ``%iterations churn --last 5``."""
+        """Return the history as a DataFrame: ``%iterations churn --last 5 --where "accuracy > 0.9"``."""
         from jupyter_containeriter import api
 
         arguments = _iterations_parser().parse_line(line)
-        return api.iterations(arguments.name, arguments.last)
+        return api.iterations(arguments.name, arguments.last, where=arguments.where)
 
     @line_magic
     @helped(_iterplot_parser)

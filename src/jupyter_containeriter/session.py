@@ -6,12 +6,12 @@ import functools
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.deployment import Deployment
@@ -30,7 +30,6 @@ from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
 
     from jupyter_containeriter.bases import Bases
     from jupyter_containeriter.capture.kernel import KernelModels
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
+    from jupyter_containeriter.show.iterations import Iterations
 
 
 class Session:
@@ -258,14 +258,28 @@ class Session:
         ]
         return sorted(found, key=lambda deployment: deployment.name)
 
-    def iterations(self, name: str | None = None, last: int | None = None) -> DataFrame:
-        """Return the history as a DataFrame, oldest first; one row an iteration."""
+    def iterations(self, name: str | None = None, last: int | None = None, where: str | None = None) -> Iterations:
+        """Return the history as a DataFrame, oldest first; one row an iteration.
+
+        ``last`` are the last ones of those ``where`` an expression is true.
+        """
+        from jupyter_containeriter.analytics.where import where as chosen
+        from jupyter_containeriter.show.iterations import Iterations
+
         self.reconciler.reconcile()
         if name is not None and check_name(name) not in (known := self.history.names()):
             raise NotFoundError(
                 f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
             )
-        return self.history.frame(name, last)
+        frame = self.history.frame(name, last if where is None else None)
+        if where is not None:
+            frame = chosen(frame, where)
+            frame = frame.tail(len(frame) if last is None else last).reset_index(drop=True)
+        return Iterations.of(frame, self._params_of)
+
+    def _params_of(self, name: str, version: int) -> Mapping[str, Any] | None:
+        iteration = self.history.get(name, version)
+        return None if iteration is None else iteration.params
 
     def inspect(self, reference: str) -> ImageContents:
         """Read what the image of ``NAME[:VERSION]`` contains; see :func:`jupyter_containeriter.contents.inspect`."""

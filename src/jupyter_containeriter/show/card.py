@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_containeriter.analytics.palette import COLORS
 from jupyter_containeriter.show import words
-from jupyter_containeriter.show.html import FAINT, badge, card, command, notes_html, table
+from jupyter_containeriter.show.html import FAINT, badge, card, command, notes_html, swatches, table
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
@@ -112,11 +112,7 @@ def _phases(seconds: Mapping[str, float], told: str) -> str:
         f'background:{_color(phase)}"></div>'
         for phase, value in seconds.items()
     )
-    legend = "".join(
-        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:9px;height:9px;'
-        f'border-radius:2px;background:{_color(phase)};margin-right:5px"></span>{phase} {words.seconds(value)}</span>'
-        for phase, value in seconds.items()
-    )
+    legend = swatches((f"{phase} {words.seconds(value)}", _color(phase)) for phase, value in seconds.items())
     return (
         f'<div style="margin-top:8px">{told}</div>'
         f'<div style="display:flex;height:10px;border-radius:3px;overflow:hidden;margin:3px 0 4px">{bar}</div>'

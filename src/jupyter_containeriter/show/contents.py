@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jupyter_containeriter.show import words
-from jupyter_containeriter.show.html import BORDER, FAINT, card, table
+from jupyter_containeriter.show.html import BORDER, FAINT, card, swatches, table
 from jupyter_containeriter.types import CONTAINER_ROOT, Layer, Role
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ def _layers(layers: Sequence[Layer]) -> str:
         for layer in layers
     )
     sizes = {role: sum(layer.size_bytes for layer in layers if layer.role == role) for role in _COLORS}
-    legend = "".join(
-        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:9px;height:9px;'
-        f'border-radius:2px;background:{_COLORS[role]};margin-right:5px"></span>{role} {words.size(size)}</span>'
-        for role, size in sizes.items()
-    )
+    legend = swatches((f"{role} {words.size(size)}", _COLORS[role]) for role, size in sizes.items())
     count = f"{len(layers)} layers"
     return (
         f'<div style="margin-top:8px">{count}</div>'

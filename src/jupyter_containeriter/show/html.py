@@ -52,6 +52,15 @@ def notes_html(notes: Sequence[str]) -> str:
     return "".join(f'<div style="margin-top:6px">{escape(note)}</div>' for note in notes)
 
 
+def swatches(colours: Iterable[tuple[str, str]]) -> str:
+    """Return a legend: words (text) with their colours."""
+    return "".join(
+        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:9px;height:9px;'
+        f'border-radius:2px;background:{colour};margin-right:5px"></span>{escape(word)}</span>'
+        for word, colour in colours
+    )
+
+
 def command(line: str) -> str:
     """Return what can be typed into a shell."""
     style = (

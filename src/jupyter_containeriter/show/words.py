@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from jupyter_containeriter.bytesize import size_text
@@ -29,6 +30,30 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+
+
+def duration(value: float | None) -> str:
+    """Return a time of any length: ``0.95 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if value is None or value < 60:
+        return seconds(value)
+    whole = round(value)
+    for unit, size, less, smaller in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            count, rest = divmod(whole, size)
+            return f"{count} {unit} {rest // smaller} {less}" if rest >= smaller else f"{count} {unit}"
+    return seconds(value)
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """Return how long ago something was: ``just now``, ``3 min ago``, ``2 days ago``."""
+    passed = (now - then).total_seconds()
+    if passed < 0:
+        return "in the future"
+    for unit, size in (("day", 86400), ("h", 3600), ("min", 60)):
+        if passed >= size:
+            count = int(passed // size)
+            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
+    return "just now"
 
 
 def latency(value: float) -> str:
