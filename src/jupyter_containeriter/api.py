@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.measurement import LoadTest
+    from jupyter_containeriter.road.timed import TimedIteration
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
@@ -163,6 +164,44 @@ def containerize(  # noqa: PLR0913 (keyword-only: the same words as the magic)
 def run_containerize(request: CaptureRequest, options: RunOptions) -> Deployment:
     """Containerize with progress shown."""
     return watched(f"Containerizing {request.name}", partial(session().containerize, request, options))
+
+
+def iteration(
+    name: str,
+    *,
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str = "",
+) -> TimedIteration:
+    """Time any other way of deploying a model into the same history, so that ways can be compared.
+
+    Parameters
+    ----------
+    name
+        The model's name, whose versions are counted on.
+    method
+        How it is deployed, in words: ``"docker build"``.
+    params, metrics, tags, note
+        Kept with the iteration; they may be set within the block, too.
+
+    Returns
+    -------
+    TimedIteration
+        A block: ``with citer.iteration("churn", method="docker build") as it:``. In it, ``with it.phase("build"):``
+        times a phase, ``it.check(expected, got)`` compares predictions, and ``it.done()`` ends the time before the
+        block does. A block that raises is recorded as failed, one that is interrupted as interrupted.
+
+    Raises
+    ------
+    BusyError
+        The name is being worked on; by the block, when it begins.
+    """
+    check(name=name, params=params, metrics=metrics, tags=tags, note=note)
+    check(method=method)
+    given = {"params": dict(params or {}), "metrics": dict(metrics or {}), "tags": dict(tags or {}), "note": note}
+    return session().iteration(name, method, notebook=notebook_name(), **given)
 
 
 def deploy(reference: str, *, fresh: bool = False) -> Deployment:

@@ -46,6 +46,7 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "last": _COUNT,
     "where": ((str, _NONE), "a text, for example 'accuracy > 0.9'"),
     "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
+    "method": ((str,), "a text, for example 'docker build'"),
     "path": ((str, os.PathLike), "a path, for example 'churn.tar' or 'churn/'"),
     "kind": _TEXT,
     "seconds": ((Real,), "a number, for example 3"),

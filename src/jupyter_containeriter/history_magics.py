@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from jupyter_containeriter.analytics import KINDS
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.magic_arguments import MagicParser, helped
+from jupyter_containeriter.timed_cell import iteration_parser, run_iteration
 
 
 def _iterations_parser() -> MagicParser:
@@ -28,6 +29,7 @@ def _iterplot_parser() -> MagicParser:
 
 
 PARSERS: dict[str, Callable[[], MagicParser]] = {
+    "iteration": iteration_parser,
     "iterations": _iterations_parser,
     "iterplot": _iterplot_parser,
 }
@@ -36,6 +38,19 @@ PARSERS: dict[str, Callable[[], MagicParser]] = {
 @magics_class
 class HistoryMagics(Magics):
     """The magics that look back. The API is imported when one is used, so that loading the extension costs nothing."""
+
+    @cell_magic
+    @no_var_expand  # The line holds Python of its own.
+    @helped(iteration_parser)
+    def iteration(self, line: str, cell: str) -> Any:
+        """Time a cell that deploys a model by any other way, so that ways can be compared.
+
+        In the cell, ``it`` is the iteration: ``with it.phase("load"):`` times a phase, and
+        ``it.check(churn.predict(X), got)`` compares predictions; without a check it is ``deployed``, not ``verified``.
+        """
+        __tracebackhide__ = "__ipython_bottom__"
+        assert self.shell is not None
+        return run_iteration(self.shell, line, cell)
 
     @line_magic
     @helped(_iterations_parser)

@@ -1,4 +1,4 @@
-"""Who may work on a name: one kernel at a time."""
+"""Who may work on a name: one kernel at a time, and in it one call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jupyter_containeriter.errors import BusyError
+from jupyter_containeriter.heartbeat import Heartbeat
 
 
 class NameLocks:
@@ -31,9 +32,13 @@ class NameLocks:
         Raises
         ------
         BusyError
-            Another kernel holds it.
+            Another kernel holds it, or this one does already.
         """
         lock = self._lock(name)
+        if lock.is_locked:
+            raise BusyError(
+                f"This kernel is working on {name} right now.", "Do it after that has ended, or use another name."
+            )
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
@@ -44,12 +49,16 @@ class NameLocks:
             lock.release()
 
     def is_busy(self, name: str) -> bool:
-        """Whether another kernel holds the name now."""
+        """Whether some kernel holds the name now."""
         try:
             with self.exclusive(name):
                 return False
         except BusyError:
             return True
+
+    def heartbeat(self, name: str) -> Heartbeat:
+        """Return the note that whoever holds the name leaves beside the lock."""
+        return Heartbeat(self._directory, name)
 
     def _lock(self, name: str) -> FileLock:
         if name not in self._locks:

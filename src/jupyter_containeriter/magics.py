@@ -15,6 +15,7 @@ from jupyter_containeriter import verbs
 from jupyter_containeriter.clock import kernel_clock
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.history_magics import HistoryMagics
+from jupyter_containeriter.hooks import CellEvents
 from jupyter_containeriter.magic_arguments import MagicParser, evaluate, helped, number, pairs, unquoted
 from jupyter_containeriter.settings import ContainerIter
 
@@ -33,36 +34,17 @@ def load(shell: InteractiveShell) -> None:
     if settings not in configurables:
         configurables.append(settings)
     shell.register_magics(ContainerIterMagics, HistoryMagics)
-    clock = CellEvents()
-    shell.events.register("pre_run_cell", clock.before)
-    shell.events.register("post_run_cell", clock.after)
-    setattr(shell, _CLOCKS, clock)
-    clock.before()  # The cell that loads the extension has begun already.
+    events = CellEvents(shell, kernel_clock())
+    events.register()
+    setattr(shell, _CLOCKS, events)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Stop timing cells; the magics stay, as IPython cannot forget them."""
-    clock = getattr(shell, _CLOCKS, None)
-    if clock is not None:
-        shell.events.unregister("pre_run_cell", clock.before)
-        shell.events.unregister("post_run_cell", clock.after)
-        clock.after()
+    events: CellEvents | None = getattr(shell, _CLOCKS, None)
+    if events is not None:
+        events.unregister()
         delattr(shell, _CLOCKS)
-
-
-class CellEvents:
-    """Passes IPython's cell events to the kernel's clock; their arguments do not matter."""
-
-    def __init__(self) -> None:
-        self._clock = kernel_clock()
-
-    def before(self, *_: object) -> None:
-        """Hear that a cell begins."""
-        self._clock.cell_started()
-
-    def after(self, *_: object) -> None:
-        """Hear that a cell has run."""
-        self._clock.cell_ended()
 
 
 def _containerize_parser() -> MagicParser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jupyter_containeriter.client import InferenceClient
@@ -175,13 +174,15 @@ class Reconciler:
     # --- what killed kernels left ------------------------------------------------------------------------------------
 
     def _end_iterations(self) -> None:
+        from jupyter_containeriter.road.record import interrupted
+
         session = self._session
         for iteration in session.history.running(session.host):
             try:
                 with session.locks.exclusive(iteration.name):
                     now = session.history.by_ids([iteration.id]).get(iteration.id)
                     if now is not None and now.status == "running":
-                        session.history.update(replace(now, status="interrupted", error="The kernel ended."))
+                        session.history.update(interrupted(session, now))
             except BusyError:
                 continue
 

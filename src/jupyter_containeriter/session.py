@@ -6,6 +6,7 @@ import functools
 import getpass
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
     from jupyter_containeriter.measurement import LoadTest
+    from jupyter_containeriter.road.timed import TimedIteration
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
@@ -155,6 +157,7 @@ class Session:
         from jupyter_containeriter.bases import choose
         from jupyter_containeriter.road.walk import Road
 
+        began = time.monotonic()
         check_name(request.name)
         options = options or RunOptions()
         self.limits(options)
@@ -163,10 +166,16 @@ class Session:
         self.reconciler.reconcile()
         progress = progress or Silent()
         with self.locks.exclusive(request.name):
-            deployment = Road(self, engine, options, progress).containerize(request, base)
+            deployment = Road(self, engine, options, progress, began).containerize(request, base)
         self.kernel_models.remember(request, deployment.iteration.id)
         self.garbage.tidy(progress)
         return deployment
+
+    def iteration(self, name: str, method: str, **written: Any) -> TimedIteration:
+        """Time any other way of deploying; see :class:`jupyter_containeriter.road.timed.TimedIteration`."""
+        from jupyter_containeriter.road.timed import TimedIteration
+
+        return TimedIteration(self, name, method, **written)
 
     def deploy(self, reference: str, progress: Progress | None = None, *, fresh: bool = False) -> Deployment:
         """Let an earlier version serve, as the live one was asked to run; it is verified before it replaces that one.
@@ -344,6 +353,11 @@ class Session:
             raise UsageError(
                 f"{name}:{iteration.version} was never proven (status: {iteration.status}).",
                 f"Choose a version that is verified, deployed or built: see %iterations {name}.",
+            )
+        if not iteration.image_digest:
+            raise UsageError(
+                f"{name}:{iteration.version} was deployed by another way ({iteration.method}): it has no image.",
+                f"Choose a version that was containerized: see %iterations {name}.",
             )
         return iteration
 

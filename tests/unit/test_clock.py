@@ -80,18 +80,31 @@ def test_a_cell_that_ends_unseen_counts_nothing(let_pass: Pass) -> None:
     assert clock.read("churn") == (2, 0)
 
 
-def test_a_phase_in_two_parts_is_one(let_pass: Pass) -> None:
-    """Parts of a phase add up, and a part that fails counts with what it took."""
+def test_phases_are_the_whole_time(let_pass: Pass) -> None:
+    """Parts of a phase add up, a part that fails counts with what it took, and what lies between prepares the next."""
     times = PhaseTimes(Silent())
+    let_pass(1)
     with times.phase("start"):
         let_pass(1)
     let_pass(10)
-    with suppress(ValueError), times.phase("start"):
+    with suppress(ValueError), times.phase("verify"):
         let_pass(2)
         raise ValueError
-    assert times.seconds == {"start": 3}
-    assert times.current == "start"
-    assert times.total == 13
+    let_pass(4)
+    assert times.close() == 18
+    assert times.seconds == {"start": 2, "verify": 16}
+    assert times.current == "verify"
+
+
+def test_time_without_a_phase_may_belong_to_one(let_pass: Pass) -> None:
+    """With ``rest``, all time without a phase is that one's."""
+    times = PhaseTimes(Silent(), rest="build")
+    let_pass(1)
+    with times.phase("start"):
+        let_pass(2)
+    let_pass(4)
+    times.close()
+    assert times.seconds == {"build": 5, "start": 2}
 
 
 def test_progress_hears_of_phases(let_pass: Pass) -> None:

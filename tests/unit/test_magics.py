@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,29 +49,15 @@ def shell(clock: CellClock, session: Session) -> Iterator[InteractiveShell]:
     shell.history_manager.end_session()  # type: ignore[union-attr]
 
 
-def test_the_cell_that_loads_counts_as_run_time(shell: InteractiveShell, clock: CellClock) -> None:
-    """The cell that loads the extension has begun before anybody listened, and is timed from there on."""
-    time.sleep(0.01)
-    assert clock.read("churn")[1] >= 0.01
-
-
-def test_nothing_is_timed_after_unloading(shell: InteractiveShell, clock: CellClock) -> None:
-    """No cell runs for ever because its end was not heard."""
-    magics.unload(shell)
-    before = clock.read("churn")[1]
-    time.sleep(0.01)
-    assert clock.read("churn")[1] == before
-
-
 _PARSERS = magics.PARSERS | history_magics.PARSERS
 
 
 @pytest.mark.parametrize("magic", list(_PARSERS))
 def test_every_magic_shows_its_usage(shell: InteractiveShell, magic: str) -> None:
     """What ``%magic?`` shows has a sentence, the usage and every option."""
-    text = shell.find_magic(magic).__doc__
+    text = (shell.find_magic(magic) or shell.find_magic(magic, "cell")).__doc__
     assert text is not None
-    assert f"usage: %{magic}" in text
+    assert f"usage: %{magic}" in text.replace("%%", "%")
     for action in _PARSERS[magic]()._actions:
         assert all(option in text for option in action.option_strings)
 

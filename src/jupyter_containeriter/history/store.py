@@ -99,7 +99,7 @@ class History:
             return _first(connection, where)
 
     def latest(self, name: str, statuses: Collection[str], before: int | None = None) -> Iteration | None:
-        """Return the highest version of a model with one of these statuses, or None.
+        """Return the highest version of a model with an image and one of these statuses, or None.
 
         Parameters
         ----------
@@ -111,7 +111,9 @@ class History:
             Look only at versions below this one.
         """
         with self._transaction() as (connection, table):
-            statement = table.select().where(table.c.name == name, table.c.status.in_(statuses))
+            # Without an image it was deployed by another way, and cannot be run from here.
+            where = (table.c.name == name, table.c.status.in_(statuses), table.c.image_digest != "")
+            statement = table.select().where(*where)
             if before is not None:
                 statement = statement.where(table.c.version < before)
             return _first(connection, statement.order_by(table.c.version.desc()).limit(1))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jupyter_containeriter.bases import BaseChoice
 from jupyter_containeriter.errors import ContainerIterError
-from jupyter_containeriter.names import image_reference
-from jupyter_containeriter.road.site import Site
-from jupyter_containeriter.types import Iteration, Status
+from jupyter_containeriter.progress import PhaseTimes
+from jupyter_containeriter.types import PROMOTED, Iteration, Status
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.session import Session
+
+#: Of the source of a cell, so much is kept.
+_CELL_CHARACTERS = 10_000
 
 
 class Record:
@@ -19,8 +25,10 @@ class Record:
 
     Parameters
     ----------
-    site
-        Gives the history and the times of the phases.
+    session
+        Gives the history, and the clock of the cells.
+    times
+        Times the phases.
     iteration
         As the history has it.
 
@@ -30,35 +38,39 @@ class Record:
         The row as far as it is known.
     """
 
-    def __init__(self, site: Site, iteration: Iteration) -> None:
-        self._site = site
+    def __init__(self, session: Session, times: PhaseTimes, iteration: Iteration) -> None:
+        self._session = session
+        self._times = times
         self._lock = threading.Lock()
         self.iteration = iteration
 
     @classmethod
-    def begin(cls, site: Site, name: str, choice: BaseChoice) -> Record:
-        """Write the row of a new iteration: ``running``."""
-        session, options = site.session, site.options
-        think, run = session.clock.read(name)
+    def begin(cls, session: Session, times: PhaseTimes, name: str, **fields: Any) -> Record:
+        """Write the row of a new iteration: ``running``. Its call has begun where the times did."""
+        think, run = session.clock.read(name, times.began)
+        before = think + run + time.monotonic() - times.began
+        cell = session.clock.current
         iteration = session.history.begin(
             name,
-            started_at=datetime.now(UTC) - timedelta(seconds=think + run),
+            started_at=datetime.now(UTC) - timedelta(seconds=before),
             think_seconds=think,
             run_seconds=run,
-            engine=site.engine.name,
-            method="containeriter",
-            base=choice.reference,
-            params=dict(options.params),
-            metrics=dict(options.metrics),
-            tags=dict(options.tags),
-            note=options.note,
-            notebook=options.notebook,
+            execution_count=cell.number if cell else None,
+            cell=session.handles.masked(cell.source)[:_CELL_CHARACTERS] if cell else "",
             user=session.user,
             host=session.host,
+            **fields,
         )
-        record = cls(site, iteration)
-        record.note(image_reference=image_reference(name, iteration.version))
+        record = cls(session, times, iteration)
+        times.changed = record.beat
+        record.beat(times)
         return record
+
+    def restart(self) -> None:
+        """Let the call begin now: what was done until here counts as before it."""
+        self._times.restart()
+        think, run = self._session.clock.read(self.iteration.name, self._times.began)
+        self.note(think_seconds=think, run_seconds=run)
 
     def note(self, **fields: Any) -> None:
         """Remember columns; they are written when the iteration ends. Any thread may."""
@@ -67,30 +79,61 @@ class Record:
 
     def save(self) -> None:
         """Write what is known."""
-        self._site.session.history.update(self.iteration)
+        self._session.history.update(self.iteration)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the iteration has ended."""
+        return self.iteration.finished_at is not None
+
+    def end(self) -> None:
+        """End the iteration: the next one of its name begins. What comes after is not timed."""
+        if self.is_over:
+            return
+        times = self._times
+        total = times.close()
+        times.changed = lambda _: None
+        self._session.clock.mark(self.iteration.name, times.ended)
+        before = (self.iteration.think_seconds or 0.0) + (self.iteration.run_seconds or 0.0)
+        self.note(finished_at=datetime.now(UTC), cycle_seconds=before + total, **_columns(times.seconds))
 
     def finish(self, status: Status, error: str = "") -> None:
-        """Write the row once and for all."""
-        times = self._site.times
-        total = times.total
-        before = (self.iteration.think_seconds or 0.0) + (self.iteration.run_seconds or 0.0)
-        phases: dict[str, Any] = {f"{phase}_seconds": seconds for phase, seconds in times.seconds.items()}
-        self.note(
-            status=status,
-            finished_at=datetime.now(UTC),
-            cycle_seconds=before + total,
-            package_to_verified_seconds=total if status in {"verified", "deployed"} else None,
-            error=error,
-            **phases,
-        )
+        """Write the row once and for all; the iteration ends with this call, unless it was ended before."""
+        self.end()
+        whole = self._times.total if status in PROMOTED else None
+        self.note(status=status, package_to_verified_seconds=whole, error=error)
         self.save()
 
     def fail(self, error: BaseException) -> None:
         """Write how an iteration ended early; one that was verified before stays so."""
         if self.iteration.status == "running":
             message = error.message if isinstance(error, ContainerIterError) else f"{type(error).__name__}: {error}"
-            self.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", message)
+            interrupted = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
+            self.finish("interrupted" if interrupted else "failed", message)
 
     def forget(self) -> None:
-        """Leave no row: the call was wrong."""
-        self._site.session.history.delete(self.iteration.id)
+        """Leave no row: the call was wrong. Its time is the next iteration's."""
+        self._session.history.delete(self.iteration.id)
+
+    def beat(self, times: PhaseTimes) -> None:
+        """Note how far it is, should this kernel be killed."""
+        self._session.locks.heartbeat(self.iteration.name).beat(self.iteration.id, times.seconds)
+
+
+def interrupted(session: Session, iteration: Iteration) -> Iteration:
+    """Return the row of an iteration that has lost its kernel, up to the last sign of life."""
+    before = (iteration.think_seconds or 0.0) + (iteration.run_seconds or 0.0)
+    sign = session.locks.heartbeat(iteration.name).last(iteration.id)
+    seconds = sign.seconds if sign else {}
+    return replace(
+        iteration,
+        status="interrupted",
+        finished_at=sign.at if sign else iteration.started_at + timedelta(seconds=before),
+        cycle_seconds=before + sum(seconds.values()),
+        error="The kernel ended.",
+        **_columns(seconds),
+    )
+
+
+def _columns(seconds: Any) -> dict[str, Any]:
+    return {f"{phase}_seconds": value for phase, value in seconds.items()}

@@ -25,6 +25,7 @@ from jupyter_containeriter.errors import (
     UsageError,
 )
 from jupyter_containeriter.image.build import build
+from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import PhaseTimes, Progress
 from jupyter_containeriter.road.record import Record
@@ -50,13 +51,17 @@ class Road:
         How to run it.
     progress
         Hears of the phases.
+    began
+        When the call began, on the monotonic clock; now by default.
     """
 
-    def __init__(self, session: Session, engine: Engine, options: RunOptions, progress: Progress) -> None:
+    def __init__(
+        self, session: Session, engine: Engine, options: RunOptions, progress: Progress, began: float | None = None
+    ) -> None:
         self._session = session
         self._engine = engine
         self._options = options
-        self._times = PhaseTimes(progress)
+        self._times = PhaseTimes(progress, began)
         self._site = Site(session, engine, options, self._times)
         if engine.name == "process":
             progress.note("Engine process: this machine forbids namespaces, so the model runs WITHOUT any isolation.")
@@ -65,7 +70,7 @@ class Road:
 
     def containerize(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
         """Walk the whole road and record it, however it ends."""
-        record = self._record = Record.begin(self._site, request.name, choice)
+        record = self._record = self._begin(request, choice)
         self._into = IntoService(self._site, record)
         try:
             return self._from_kernel(request, choice)
@@ -79,12 +84,10 @@ class Road:
             if isinstance(error, KeyboardInterrupt):
                 raise self._interruption() from None
             raise
-        finally:
-            self._session.clock.mark(request.name)
 
     def deploy(self, iteration: Iteration) -> Deployment:
         """Run the stored image of an iteration instead of what runs now."""
-        record = self._record = Record(self._site, iteration)
+        record = self._record = Record(self._session, self._times, iteration)
         self._into = IntoService(self._site, record)
         image, document = stored_document(self._session.cache, iteration)
         if image is None:
@@ -106,6 +109,24 @@ class Road:
                 raise self._interruption() from None
             raise
         return self._deployment(container, report, self._times.seconds)
+
+    def _begin(self, request: CaptureRequest, choice: BaseChoice) -> Record:
+        options = self._options
+        record = Record.begin(
+            self._session,
+            self._times,
+            request.name,
+            engine=self._engine.name,
+            method="containeriter",
+            base=choice.reference,
+            params=dict(options.params),
+            metrics=dict(options.metrics),
+            tags=dict(options.tags),
+            note=options.note,
+            notebook=options.notebook,
+        )
+        record.note(image_reference=image_reference(request.name, record.iteration.version))
+        return record
 
     def _from_kernel(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
         record = self._record

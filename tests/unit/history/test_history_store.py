@@ -204,7 +204,7 @@ def test_text_with_lone_surrogates_is_stored(history: History) -> None:
 def test_latest_takes_the_highest_with_a_status(history: History) -> None:
     """The latest version is the highest one with a status that counts."""
     for status in ("verified", "deployed", "failed"):
-        history.update(replace(begin(history), status=status))
+        history.update(replace(begin(history), status=status, image_digest="sha256:1"))
     found = history.latest("churn", {"verified", "deployed"})
     assert found is not None
     assert found.version == 2
@@ -213,10 +213,16 @@ def test_latest_takes_the_highest_with_a_status(history: History) -> None:
 def test_latest_looks_below_a_version(history: History) -> None:
     """With ``before``, only lower versions count."""
     for _ in range(3):
-        history.update(replace(begin(history), status="verified"))
+        history.update(replace(begin(history), status="verified", image_digest="sha256:1"))
     found = history.latest("churn", ["verified"], before=3)
     assert found is not None
     assert found.version == 2
+
+
+def test_latest_has_an_image(history: History) -> None:
+    """What was deployed by another way cannot be run from here."""
+    history.update(replace(begin(history), status="deployed", method="docker build"))
+    assert history.latest("churn", ["deployed"]) is None
 
 
 def test_latest_of_nothing_is_none(history: History) -> None:

@@ -1,0 +1,57 @@
+"""The last sign of life of whoever works on a name: how far its iteration was, should its kernel be killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class LastSign:
+    """How far an iteration was.
+
+    Attributes
+    ----------
+    at
+        When that was (UTC).
+    seconds
+        Seconds of each phase so far.
+    """
+
+    at: datetime
+    seconds: Mapping[str, float]
+
+
+class Heartbeat:
+    """The note beside a name's lock. It is a help, no record: what cannot be written or read is done without.
+
+    Parameters
+    ----------
+    directory
+        Where the locks are.
+    name
+        The model's name.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._path = directory / f"{name}.beat"
+
+    def beat(self, iteration: str, seconds: Mapping[str, float]) -> None:
+        """Note how far an iteration is. Nothing is waited for: this is about killed kernels, not about lost power."""
+        with suppress(OSError):
+            self._path.write_text(json.dumps([iteration, time.time(), dict(seconds)]), encoding="ascii")
+
+    def last(self, iteration: str) -> LastSign | None:
+        """Return what was noted last of an iteration, if anything was."""
+        try:
+            noted, at, seconds = json.loads(self._path.read_bytes())
+            if noted == iteration:
+                return LastSign(datetime.fromtimestamp(at, UTC), {str(k): float(v) for k, v in seconds.items()})
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+            pass
+        return None
