@@ -146,6 +146,8 @@ class OwnEngine:
         # Outlives the engine: published ports are reached from within it.
         holder = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec sleep infinity"]
         self._network = subprocess.Popen(holder, stdin=subprocess.DEVNULL)
+        # A dockerd in this very network would take away the bridge of the machine's own.
+        until(lambda: os.readlink(f"/proc/{self._network.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
 
     @property
     def address(self) -> str:
