@@ -147,7 +147,7 @@ class OwnEngine:
         holder = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec sleep infinity"]
         self._network = subprocess.Popen(holder, stdin=subprocess.DEVNULL)
         # A dockerd in this very network would take away the bridge of the machine's own.
-        until(lambda: os.readlink(f"/proc/{self._network.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+        until(lambda: _network_of(self._network.pid) != _network_of(os.getpid()))
 
     @property
     def address(self) -> str:
@@ -208,6 +208,10 @@ class OwnEngine:
             self._launch()
         ping = ["curl", "-fs", "--max-time", "5", "--unix-socket", str(self._socket), "http://localhost/_ping"]
         return subprocess.run(ping, capture_output=True, check=False).returncode == 0
+
+
+def _network_of(process: int) -> Path:
+    return Path(f"/proc/{process}/ns/net").readlink()
 
 
 @contextmanager
