@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_containeriter.serving._version import __version__
 
 _VERBS = (
+    "compare",
     "config",
     "containerize",
     "deploy",
@@ -32,6 +33,7 @@ _VERBS = (
 __all__ = [
     "ContainerIterError",
     "__version__",
+    "compare",
     "config",
     "containerize",
     "deploy",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
     from jupyter_containeriter import errors
     from jupyter_containeriter.api import (
+        compare,
         config,
         containerize,
         deploy,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.comparison import VersionChanges
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.measurement import LoadTest
@@ -252,6 +253,21 @@ def iterations(name: str | None = None, last: int | None = None, *, where: str |
     if last is not None and last < 1:
         raise UsageError("--last must be at least 1.", "Leave it out for the whole history.")
     return session().iterations(name, last, where)
+
+
+def compare(name: str, before: int, after: int) -> VersionChanges:
+    """Tell what changed from one version of a model to another: params, metrics, times, packages, code, data, layers.
+
+    What is no longer known, because an image is gone, is said in the answer.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such version.
+    """
+    check(model=name, version=before)
+    check(version=after)
+    return session().compare(name, int(before), int(after))
 
 
 def plot(kind: str = "phases", name: str | None = None) -> Figure:

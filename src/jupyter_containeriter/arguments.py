@@ -44,6 +44,8 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "dry_run": ((bool,), "True or False"),
     "to": _COUNT,
     "last": _COUNT,
+    "model": ((str,), "the name of a model, for example 'churn'"),
+    "version": ((Integral,), "the number of a version"),
     "where": ((str, _NONE), "a text, for example 'accuracy > 0.9'"),
     "target": ((str,), "a text, for example 'registry.example.com/team/churn'"),
     "method": ((str,), "a text, for example 'docker build'"),

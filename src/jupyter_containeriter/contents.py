@@ -304,6 +304,11 @@ def _packages(
     return tuple(sorted(packages, key=lambda package: (-package.size_bytes, package.name)))
 
 
+def package_versions(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the version of each distribution that a ``snapshot.json`` tells of, by name."""
+    return {told["name"]: told["version"] for told in _told(document)}
+
+
 def _told(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the snapshot's distributions; early versions wrote nothing but their versions by name."""
     told = document["distributions"]

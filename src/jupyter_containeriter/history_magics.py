@@ -18,6 +18,9 @@ def _iterations_parser() -> MagicParser:
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this model")
     parser.add_argument("--last", metavar="K", type=int, help="only the last K")
     parser.add_argument("--where", metavar="EXPR", help="only where this is true: columns, metrics, params by name")
+    parser.add_argument(
+        "--compare", metavar="V", type=int, nargs=2, help="tell what changed from one version to another"
+    )
     return parser
 
 
@@ -59,6 +62,13 @@ class HistoryMagics(Magics):
         from jupyter_containeriter import api
 
         arguments = _iterations_parser().parse_line(line)
+        if arguments.compare:
+            name = arguments.name
+            if name is None or arguments.last is not None or arguments.where is not None:
+                raise UsageError(
+                    "--compare takes a model and two versions.", "For example %iterations churn --compare 1 3."
+                )
+            return api.compare(name, *arguments.compare)
         return api.iterations(arguments.name, arguments.last, where=arguments.where)
 
     @line_magic

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.bases import Bases
     from jupyter_containeriter.capture.kernel import KernelModels
     from jupyter_containeriter.capture.snapshot import CaptureRequest
+    from jupyter_containeriter.comparison import VersionChanges
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
@@ -289,6 +290,13 @@ class Session:
     def _params_of(self, name: str, version: int) -> Mapping[str, Any] | None:
         iteration = self.history.get(name, version)
         return None if iteration is None else iteration.params
+
+    def compare(self, name: str, before: int, after: int) -> VersionChanges:
+        """Tell what changed; see :func:`jupyter_containeriter.comparison.compare_versions`."""
+        from jupyter_containeriter.comparison import compare_versions
+
+        self.reconciler.reconcile()
+        return compare_versions(self, name, before, after)
 
     def inspect(self, reference: str) -> ImageContents:
         """Read what the image of ``NAME[:VERSION]`` contains; see :func:`jupyter_containeriter.contents.inspect`."""

@@ -185,3 +185,17 @@ def test_disk_can_be_given_back(shell: InteractiveShell, session: Session) -> No
     assert shell.run_line_magic("containeriter", "gc").budget == session.settings.budget_bytes
     with pytest.raises(UsageError, match="much"):
         shell.run_line_magic("containeriter", "gc --budget much")
+
+
+@pytest.mark.parametrize("line", ["--compare 1 2", "churn --compare 1 2 --last 3", "churn --compare 1"])
+def test_a_comparison_takes_a_model_and_two_versions(shell: InteractiveShell, line: str) -> None:
+    """Anything else is answered with an example, or with the usage."""
+    with pytest.raises(UsageError):
+        shell.find_magic("iterations")(line)
+
+
+def test_two_versions_are_compared(shell: InteractiveShell, session: Session) -> None:
+    """``%iterations churn --compare 1 2`` tells what changed."""
+    for depth in (3, 4):
+        session.history.begin("churn", started_at=datetime(2030, 1, 2, tzinfo=UTC), params={"depth": depth})
+    assert shell.find_magic("iterations")("churn --compare 1 2").params == {"depth": (3, 4)}

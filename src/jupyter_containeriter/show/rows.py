@@ -120,8 +120,10 @@ def rows_text(rows: Sequence[Row], count: int, now: datetime) -> str:
     for row in rows:
         took = words.duration(row["package_to_verified_seconds"] or row.call_seconds or None)
         own = best_of[row["name"]]
-        metrics = (f"{name} {_value(v)}{'*' if _is_best(name, v, own) else ''}" for name, v in _few(row.metrics))
-        changes = (f"{name} {_value(after)} (was {_value(before)})" for name, (before, after) in _few(row.changes))
+        metrics = (f"{name} {value_text(v)}{'*' if _is_best(name, v, own) else ''}" for name, v in _few(row.metrics))
+        changes = (
+            f"{name} {value_text(after)} (was {value_text(before)})" for name, (before, after) in _few(row.changes)
+        )
         cells = (row.label, words.ago(row.at, now), row["status"], row.parity[0], took)
         lines.append((*cells, words.duration(row["cycle_seconds"]), ", ".join(metrics), ", ".join(changes)))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -224,7 +226,7 @@ def _metrics(row: Row, best_of: Mapping[str, float]) -> str:
     lines = []
     for name, value in _few(row.metrics):
         mark = _is_best(name, value, best_of)
-        shown = f'<b title="the best of those shown">{_value(value)} ★</b>' if mark else escape(_value(value))
+        shown = f'<b title="the best of those shown">{value_text(value)} ★</b>' if mark else escape(value_text(value))
         lines.append(f'<div style="white-space:nowrap"><span style="color:{FAINT}">{escape(name)}</span> {shown}</div>')
     return "".join(lines) + _rest(row.metrics)
 
@@ -237,9 +239,9 @@ def _params(row: Row) -> str:
         for name, (before, after) in _few(changes)
     ]
     same = {name: value for name, value in row.params.items() if name not in changes}
-    told = escape(", ".join(f"{name} {_value(value)}" for name, value in same.items()))
+    told = escape(", ".join(f"{name} {value_text(value)}" for name, value in same.items()))
     if row.before is None:
-        shown = (f"<div>{escape(name)} {escape(_value(value))}</div>" for name, value in _few(same))
+        shown = (f"<div>{escape(name)} {escape(value_text(value))}</div>" for name, value in _few(same))
         return "".join(shown) + _rest(same)
     unchanged = (
         f'<div style="color:{FAINT};white-space:nowrap" title="{told}">{len(same)} unchanged</div>' if same else ""
@@ -248,7 +250,7 @@ def _params(row: Row) -> str:
 
 
 def _gone(value: Any) -> str:
-    return "<i>none</i>" if value is None else escape(_value(value))
+    return "<i>none</i>" if value is None else escape(value_text(value))
 
 
 def _told(row: Row) -> str:
@@ -273,7 +275,8 @@ def _rest(mapping: Mapping[str, Any]) -> str:
     return _faint(f"… {len(mapping) - _ENTRIES} more") if len(mapping) > _ENTRIES else ""
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return a param or a metric in short."""
     if isinstance(value, float):
         return "nan" if math.isnan(value) else f"{value:.4g}"
     text = str(value)
