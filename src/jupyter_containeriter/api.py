@@ -270,10 +270,40 @@ def compare(name: str, before: int, after: int) -> VersionChanges:
     return session().compare(name, int(before), int(after))
 
 
-def plot(kind: str = "phases", name: str | None = None) -> Figure:
-    """Draw the history; returns a matplotlib Figure."""
-    check(kind=kind, name=name)
-    return session().plot(kind, name)
+def plot(
+    kind: str = "phases",
+    name: str | None = None,
+    *,
+    metric: str | None = None,
+    better: str | None = None,
+    by: str | None = None,
+) -> Figure:
+    """Draw the history; returns a matplotlib Figure with the finding as its title.
+
+    Parameters
+    ----------
+    kind
+        ``phases`` (where the time went), ``trend`` (how long iterations take, with the running median), ``rhythm`` (by
+        weekday and hour), ``metric`` (over iterations and over time spent), ``compare`` (methods or other groups),
+        ``dora`` (deployments, lead time, failures, time to restore by week) or ``overhead`` (from load tests).
+    name
+        Only this model; all without it.
+    metric
+        Of ``metric``: which one; the first one recorded by default.
+    better
+        Of ``metric``: ``"higher"`` or ``"lower"``; by the metric's name where not given.
+    by
+        Of ``compare``: a column, or the key of a tag; ``method`` by default.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model in the history.
+    UsageError
+        There is no such kind, metric or group, or the kind takes no such option.
+    """
+    check(kind=kind, name=name, metric=metric, better=better, by=by)
+    return session().plot(kind, name, metric=metric, better=better, by=by)
 
 
 def doctor() -> list[Finding]:

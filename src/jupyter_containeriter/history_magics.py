@@ -26,8 +26,11 @@ def _iterations_parser() -> MagicParser:
 
 def _iterplot_parser() -> MagicParser:
     parser = MagicParser("%iterplot", "Draw the history.")
-    parser.usage = "%%iterplot [KIND] [NAME]"
+    parser.usage = "%%iterplot [KIND] [NAME] [--metric KEY] [--better higher|lower] [--by COLUMN_OR_TAG]"
     parser.add_argument("words", metavar="WORD", nargs="*", help=f"KIND ({', '.join(KINDS)}) and name of a model")
+    parser.add_argument("--metric", metavar="KEY", help="of metric: which one (default: the first one recorded)")
+    parser.add_argument("--better", metavar="higher|lower", help="of metric: what is better (default: by its name)")
+    parser.add_argument("--by", metavar="COLUMN_OR_TAG", help="of compare: what is compared (default: method)")
     return parser
 
 
@@ -74,10 +77,11 @@ class HistoryMagics(Magics):
     @line_magic
     @helped(_iterplot_parser)
     def iterplot(self, line: str) -> Any:
-        """Draw the history: ``%iterplot``, ``%iterplot phases churn``, ``%iterplot churn``."""
+        """Draw the history: ``%iterplot``, ``%iterplot trend churn``, ``%iterplot compare churn --by engine``."""
         from jupyter_containeriter import api
 
-        words = _iterplot_parser().parse_line(line).words
+        arguments = _iterplot_parser().parse_line(line)
+        words = arguments.words
         kind = words.pop(0) if words and words[0] in KINDS else KINDS[0]
         if len(words) > 1:
             raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(KINDS)}.")
@@ -87,4 +91,5 @@ class HistoryMagics(Magics):
                 f"%iterplot {line.strip()}: {words[0]} is neither a kind of picture nor a model.",
                 f"Kinds are {', '.join(KINDS)}; {'models are ' + ', '.join(names) if names else 'no model yet'}.",
             )
-        return api.plot(kind, words[0] if words else None)
+        name = words[0] if words else None
+        return api.plot(kind, name, metric=arguments.metric, better=arguments.better, by=arguments.by)

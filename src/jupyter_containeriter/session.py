@@ -277,10 +277,7 @@ class Session:
         from jupyter_containeriter.show.iterations import Iterations
 
         self.reconciler.reconcile()
-        if name is not None and check_name(name) not in (known := self.history.names()):
-            raise NotFoundError(
-                f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
-            )
+        self.check_known(name)
         frame = self.history.frame(name, last if where is None else None)
         if where is not None:
             frame = chosen(frame, where)
@@ -334,13 +331,20 @@ class Session:
         """Give disk back; see :meth:`jupyter_containeriter.garbage.GarbageCollector.collect`."""
         return self.garbage.collect(self.settings.budget_bytes if budget is None else budget, dry_run=dry_run)
 
-    def plot(self, kind: str = "phases", name: str | None = None) -> Figure:
-        """Draw the history."""
-        from jupyter_containeriter import analytics
+    def plot(self, kind: str = "phases", name: str | None = None, **options: str | None) -> Figure:
+        """Draw the history; see :func:`jupyter_containeriter.drawing.draw`."""
+        from jupyter_containeriter.drawing import draw
 
-        return analytics.plot(self.iterations(name), kind, name)
+        return draw(self, kind, name, options)
 
-    # --- what runs ---------------------------------------------------------------------------------------------------
+    # --- what is known, and what runs ---------------------------------------------------------------------------------
+
+    def check_known(self, name: str | None) -> None:
+        """Raise NotFoundError where the history has no model of that name."""
+        if name is not None and check_name(name) not in (known := self.history.names()):
+            raise NotFoundError(
+                f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
+            )
 
     def find(self, name: str, version: int | None) -> Iteration:
         """Return a version that may run, or the newest one.

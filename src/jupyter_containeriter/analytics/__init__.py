@@ -1,51 +1,72 @@
-"""Pictures of the history: a DataFrame in, a Figure out, no input or output of its own.
+"""Pictures of the history, and the figures in them: DataFrames in, a Figure or a DataFrame out, no input or output.
 
 Importing this package is cheap: pandas and matplotlib are imported on first use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from jupyter_containeriter.errors import UsageError
+from .kinds import KINDS, Kind, needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["KINDS", "plot"]
+__all__ = ["KINDS", "Kind", "needs", "plot"]
 
 
-def _phases(frame: DataFrame, name: str | None) -> Figure:
-    from .phases import plot_phases
-
-    return plot_phases(frame, name)
-
-
-_PLOTS: dict[str, Callable[[DataFrame, str | None], Figure]] = {"phases": _phases}
-
-KINDS: tuple[str, ...] = tuple(_PLOTS)
-"""The kinds of plot there are."""
-
-
-def plot(frame: DataFrame, kind: str = "phases", name: str | None = None) -> Figure:
-    """Draw iterations.
+def plot(
+    kind: str,
+    frame: DataFrame,
+    name: str | None = None,
+    *,
+    events: DataFrame | None = None,
+    loads: DataFrame | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw the history.
 
     Parameters
     ----------
-    frame
-        Iterations, with the columns :data:`~jupyter_containeriter.types.ITERATION_COLUMNS`.
     kind
-        One of :data:`KINDS`: ``phases`` shows where the time of each iteration went.
+        One of :data:`KINDS`.
+    frame
+        Iterations, oldest first; at least the columns that :func:`needs` tells of this kind.
     name
-        Only this model's iterations; all without it.
+        Only this model's; all without it.
+    events, loads
+        Rollbacks and the like (:data:`~jupyter_containeriter.types.EVENT_COLUMNS`) and load tests
+        (:data:`~jupyter_containeriter.types.LOAD_COLUMNS`), for kinds that need them.
+    **options
+        ``metric`` and ``better`` (``"higher"`` or ``"lower"``) of the kind ``metric``; ``by`` (a column, or the key
+        of a tag) of the kind ``compare``.
+
+    Returns
+    -------
+    Figure
+        With the finding as its title. Without iterations it says how to get some.
 
     Raises
     ------
     UsageError
-        There is no such kind: take one of those it lists.
+        There is no such kind, option, metric or group: take one of those it lists.
     """
-    if kind not in _PLOTS:
-        raise UsageError(f"There is no plot {kind!r}.", f"Take one of: {', '.join(KINDS)}.")
-    return _PLOTS[kind](frame, name)
+    needed = needs(kind, options)
+    from matplotlib import style
+
+    draw = getattr(import_module(f".{kind}", __name__), f"plot_{kind}")
+    given = {option: value for option, value in options.items() if value is not None}
+    if needed.events:
+        given["events"] = _of(events, name)
+    if needed.loads:
+        given["loads"] = _of(loads, name)
+    # The styles set by the person are for the person's own figures.
+    with style.context("default"):
+        figure: Figure = draw(_of(frame, name), name, **given)
+        return figure
+
+
+def _of(frame: DataFrame | None, name: str | None) -> DataFrame | None:
+    return frame if frame is None or name is None else frame[frame["name"] == name]

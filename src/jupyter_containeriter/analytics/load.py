@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib import style
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from .figure import NotebookFigure
+from .look import BAND, CHARACTER, INK, blank, dress, say_within
 from .palette import COLORS, FAILED, KERNEL, LATENCIES
 
 if TYPE_CHECKING:
@@ -22,13 +21,11 @@ if TYPE_CHECKING:
 
     _Floats = NDArray[np.float64]
 
-_INK, _LINE, _FAINT, _BAND = "#24292F", "#8C959F", "#E4E6E9", "#F3F4F6"
 _CPU, _MEMORY = COLORS["build"], COLORS["load"]
 
-# Inches; a notebook's cell is about 9.4 wide.
-_WIDE, _HEIGHT, _BELOW = 9.4, 3.4, 1.9
+# Inches.
+_HEIGHT, _BELOW = 3.4, 1.9
 _BAR = 0.6
-_CHARACTER = 0.068
 _MARKERS = {"p50": "o-", "p90": "o-", "p99": "o-", "max": "_:"}
 
 
@@ -53,10 +50,7 @@ def plot_load(frame: pd.DataFrame, usage: pd.DataFrame, title: str) -> Figure:
 
 
 def _draw(frame: pd.DataFrame, usage: pd.DataFrame, title: str) -> Figure:
-    lines = textwrap.wrap(title, int(_WIDE * 10))
-    figure = NotebookFigure(figsize=(_WIDE, _HEIGHT + _BELOW + 0.2 * (len(lines) - 1)), facecolor="white")
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
-    figure.suptitle("\n".join(lines), x=0.12 / _WIDE, ha="left", fontsize=12, fontweight="bold", color=_INK)
+    figure = blank(_HEIGHT + _BELOW, title)
     # Figures of their own, for their columns are of different widths.
     parts = figure.add_gridspec(2, 1, height_ratios=(_HEIGHT, _BELOW))
     upper, lower = (figure.add_subfigure(part, facecolor="white") for part in (parts[0], parts[1]))
@@ -85,17 +79,16 @@ def _draw_latencies(axes: Axes, frame: pd.DataFrame) -> None:
     if np.isfinite(kernel):
         handles.append(axes.axhline(kernel, color=KERNEL, ls="--", lw=1.4, label="kernel p50"))
     _scale(axes, np.array([*np.concatenate(list(milliseconds.values())), kernel]))
-    axes.set_ylabel("latency (ms)", color=_INK)
+    axes.set_ylabel("latency (ms)", color=INK)
     _by_connections(axes, frame)
-    _dress(axes, handles)
+    dress(axes, handles)
 
 
 def _scale(axes: Axes, values: _Floats) -> None:
     """Show all values on a logarithmic scale with plain numbers; say so where there is none."""
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
-        axes.set_yticks([])
-        _say(axes, "no request was answered")
+        say_within(axes, "no request was answered")
         return
     axes.set_yscale("log")
     low, high = values.min() / 1.6, values.max() * 1.6
@@ -124,16 +117,16 @@ def _draw_throughput(axes: Axes, frame: pd.DataFrame) -> None:
         handles = [Patch(color=LATENCIES["p50"], label="answered"), Patch(label="failed", **look)]
     _write_throughput(axes, answered, answered + failed)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.9g}"))
-    axes.set_ylabel("requests/s", color=_INK)
+    axes.set_ylabel("requests/s", color=INK)
     _by_connections(axes, frame)
-    _dress(axes, handles)
+    dress(axes, handles)
 
 
 def _write_throughput(axes: Axes, answered: _Floats, tops: _Floats) -> None:
     """Write how many were answered above each bar, in the colour of what was answered."""
     texts = [f"{count:,.0f}" for count in answered]
     # The panel's own place for a bar, about.
-    upright = max(map(len, texts)) * _CHARACTER > 3.0 / max(len(texts), 2)
+    upright = max(map(len, texts)) * CHARACTER > 3.0 / max(len(texts), 2)
     for place, (text, top) in enumerate(zip(texts, tops, strict=True)):
         axes.annotate(
             text,
@@ -157,7 +150,7 @@ def _by_connections(axes: Axes, frame: pd.DataFrame) -> None:
     # A single level must not fill the panel.
     margin = 0.5 if count > 2 else 1.2 - 0.3 * count
     axes.set_xlim(-margin, count - 1 + margin)
-    axes.set_xlabel("connections", color=_INK)
+    axes.set_xlabel("connections", color=INK)
 
 
 # --- over time ------------------------------------------------------------------------------------------------------
@@ -165,13 +158,12 @@ def _by_connections(axes: Axes, frame: pd.DataFrame) -> None:
 
 def _draw_usage(axes: Axes, frame: pd.DataFrame, use: pd.DataFrame, label: str, color: str) -> None:
     """Draw one of the container's figures over time, above bands for the numbers of connections."""
-    axes.set_ylabel(label, color=_INK, fontsize=9)
-    axes.set_xlabel("seconds", color=_INK)
-    _dress(axes, [])
+    axes.set_ylabel(label, color=INK, fontsize=9)
+    axes.set_xlabel("seconds", color=INK)
+    dress(axes, [])
     if use.empty:
         axes.set_xticks([])
-        axes.set_yticks([])
-        _say(axes, "not sampled: the engine told nothing")
+        say_within(axes, "not sampled: the engine told nothing")
         return
     at, heights = use.to_numpy("float64").T
     # Each figure is of the time since the one before.
@@ -189,7 +181,7 @@ def _draw_bands(axes: Axes, frame: pd.DataFrame, whole: float) -> None:
     """Shade the time of each measurement, with its number of connections above; what is between them is no part."""
     for _, level in frame.iterrows():
         left, width = float(level["began_seconds"]), float(level["seconds"])
-        axes.axvspan(left, left + width, color=_BAND, lw=0, zorder=0)
+        axes.axvspan(left, left + width, color=BAND, lw=0, zorder=0)
         if width > 0.05 * whole:
             axes.text(
                 left + width / 2,
@@ -199,33 +191,5 @@ def _draw_bands(axes: Axes, frame: pd.DataFrame, whole: float) -> None:
                 ha="center",
                 va="top",
                 fontsize=8,
-                color=_INK,
+                color=INK,
             )
-
-
-# --- shared ---------------------------------------------------------------------------------------------------------
-
-
-def _say(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=10, color=_INK)
-
-
-def _dress(axes: Axes, handles: list[Artist]) -> None:
-    """Give a panel its legend above, its grid and its quiet frame."""
-    if handles:
-        axes.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 1.0),
-            ncols=len(handles),
-            frameon=False,
-            labelcolor=_INK,
-            fontsize=9,
-            handlelength=1.6,
-            columnspacing=1.2,
-        )
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_LINE)
-    axes.grid(axis="y", color=_FAINT, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, color=_LINE, labelcolor=_INK, which="both")

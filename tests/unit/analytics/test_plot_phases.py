@@ -84,7 +84,7 @@ def test_drawing_leaves_pyplot_alone() -> None:
     code = (
         "import sys, pandas as pd; from jupyter_containeriter.analytics import plot;"
         "from jupyter_containeriter.types import ITERATION_COLUMNS as columns;"
-        "plot(pd.DataFrame(columns=list(columns)))._repr_png_(); print('matplotlib.pyplot' in sys.modules)"
+        "plot('phases', pd.DataFrame(columns=list(columns)))._repr_png_(); print('matplotlib.pyplot' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
@@ -93,18 +93,18 @@ def test_drawing_leaves_pyplot_alone() -> None:
 def test_unknown_kind_lists_the_kinds() -> None:
     """A kind of plot that does not exist is refused with those that do."""
     with pytest.raises(UsageError) as caught:
-        plot(frame(), "pie")
+        plot("pie", frame())
     assert all(kind in caught.value.remedy for kind in KINDS)
 
 
-def test_default_kind_is_phases() -> None:
-    """Without a kind, the phases are drawn."""
-    assert title(plot(frame(iteration(1)))) == title(plot_phases(frame(iteration(1))))
+def test_phases_are_the_first_kind() -> None:
+    """It is what is drawn where no kind is named."""
+    assert title(plot(KINDS[0], frame(iteration(1)))) == title(plot_phases(frame(iteration(1))))
 
 
 def test_notebook_shows_a_picture() -> None:
     """IPython shows the figure as one PNG without any matplotlib backend, at half its pixels."""
-    data, metadata = DisplayFormatter().format(plot(frame(iteration(1))))
+    data, metadata = DisplayFormatter().format(plot("phases", frame(iteration(1))))
     assert set(data) == {"text/plain", "image/png"}
     assert data["image/png"].startswith(b"\x89PNG")
     assert metadata["image/png"] == {"width": 680, "height": 400}
@@ -112,9 +112,9 @@ def test_notebook_shows_a_picture() -> None:
 
 def test_own_style_of_the_person_changes_nothing() -> None:
     """A dark style set for other figures does not make ours unreadable."""
-    expected = plot(frame(iteration(1)))._repr_png_()
+    expected = plot("phases", frame(iteration(1)))._repr_png_()
     with mpl.style.context("dark_background"):
-        assert plot(frame(iteration(1)))._repr_png_() == expected
+        assert plot("phases", frame(iteration(1)))._repr_png_() == expected
 
 
 def test_title_of_one() -> None:
@@ -149,7 +149,7 @@ def test_long_name_breaks_the_title() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.043, "0.04 s"), (0.66, "0.7 s"), (12.34, "12.3 s"), (124.4, "124 s"), (3600, "3,600 s")]
+    ("seconds", "text"), [(0.043, "43 ms"), (0.66, "0.66 s"), (12.34, "12.3 s"), (126, "2.1 min"), (10_800, "3.0 h")]
 )
 def test_totals_have_sensible_digits(seconds: float, text: str) -> None:
     """A total is written with as many digits as one can use."""
