@@ -11,5 +11,6 @@ scripts/prepare-tests.sh
 "$bin/ruff" format --check .
 "$bin/mypy"
 "$bin/lint-imports"
-# A file of tests stays in one process: its tests share notebooks and images.
-"$bin/python" -m pytest --numprocesses 2 --dist loadfile
+# A file of tests stays in one process: its tests share notebooks and images. In the order of the directories, so that the
+# long ones come first and the many short ones fill up both processes in the end.
+"$bin/python" -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
