@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+#: The note is always this long, so that nothing of a longer one stays behind.
+_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,14 @@ class Heartbeat:
 
     def beat(self, iteration: str, seconds: Mapping[str, float]) -> None:
         """Note how far an iteration is. Nothing is waited for: this is about killed kernels, not about lost power."""
+        text = json.dumps([iteration, time.time(), dict(seconds)]).ljust(_BYTES)
         with suppress(OSError):
-            self._path.write_text(json.dumps([iteration, time.time(), dict(seconds)]), encoding="ascii")
+            # Written over: some file systems wait for the disk where a file was emptied before.
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(file, text.encode("ascii"), 0)
+            finally:
+                os.close(file)
 
     def last(self, iteration: str) -> LastSign | None:
         """Return what was noted last of an iteration, if anything was."""

@@ -25,6 +25,7 @@ from jupyter_containeriter.measurement import LoadTest, level_frame, usage_frame
 from jupyter_containeriter.names import check_name
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Progress
+from jupyter_containeriter.road.events import record_levels
 from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.serving import wire
 from jupyter_containeriter.serving.answers import plain_answer
@@ -98,7 +99,7 @@ def load_test(session: Session, name: str, seconds: float, connections: Sequence
             "Run the cell again when you like; --seconds 1 takes less time.",
         ) from None
     kernel = KernelTimes(before, after) if before and after else None
-    return LoadTest(
+    test = LoadTest(
         deployment.name,
         deployment.version,
         deployment.engine,
@@ -108,6 +109,8 @@ def load_test(session: Session, name: str, seconds: float, connections: Sequence
         kernel,
         ended,
     )
+    record_levels(session, test, progress)
+    return test
 
 
 # --- before ---------------------------------------------------------------------------------------------------------

@@ -197,14 +197,17 @@ class Session:
         ParityError
             It predicts something else than it did; what runs keeps running.
         """
+        from jupyter_containeriter.road.events import recorded
         from jupyter_containeriter.road.walk import Road
 
         name, version = parse_reference(reference)
+        progress = progress or Silent()
         self.reconciler.reconcile()
         iteration = self.find(name, version)
-        options = replace(self._options_of_live(name), fresh=fresh)
-        with self.locks.exclusive(name):
-            return Road(self, self.engine(options.engine), options, progress or Silent()).deploy(iteration)
+        serving = self.serving(name)
+        options = replace(self._options_of_live(serving), fresh=fresh)
+        with self.locks.exclusive(name), recorded(self, iteration, serving, progress):
+            return Road(self, self.engine(options.engine), options, progress).deploy(iteration)
 
     def rollback(self, name: str, to: int | None = None, progress: Progress | None = None) -> Deployment:
         """Deploy the version before the one that runs, or version ``to``.
@@ -237,6 +240,8 @@ class Session:
         NotFoundError
             Nothing of that name runs.
         """
+        from jupyter_containeriter.road.events import recorded
+
         check_name(name)
         self.reconciler.reconcile()
         with self.locks.exclusive(name):
@@ -248,9 +253,10 @@ class Session:
                 told = f" {self.unreachable()}" if self.unreachable() else ""
                 raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
             serving = self.serving(name) or live[0][1]
-            self.handles.release(name)
-            for engine, container in live:
-                self.remove(engine, container)
+            with recorded(self, None, serving, Silent()):
+                self.handles.release(name)
+                for engine, container in live:
+                    self.remove(engine, container)
         return serving.version
 
     def deployments(self) -> list[Deployment]:
@@ -420,9 +426,8 @@ class Session:
             return "Docker does not answer, so what it may run is not known here."
         return ""
 
-    def _options_of_live(self, name: str) -> RunOptions:
+    def _options_of_live(self, serving: Container | None) -> RunOptions:
         """Return how the live version was asked to run, so that another version takes its place as it is."""
-        serving = self.serving(name)
         if serving is None:
             return RunOptions()
         return RunOptions.as_started(serving.engine, self.handles.read(serving.id).options)

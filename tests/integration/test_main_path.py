@@ -265,13 +265,19 @@ def test_iterations_is_a_typed_frame(story: Story) -> None:
 def test_iteration_records_what_was_given_and_measured(story: Story) -> None:
     """A row holds parameters, metrics, tags, note, notebook, engine, parity and the seconds of every phase."""
     row = story.lab.rows(story.names["churn"])[0]
-    assert (row["params"], row["tags"], row["note"]) == ({"C": 1.0}, {"team": "risk"}, "the first one")
+    assert (row["tags"], row["note"]) == ({"team": "risk"}, "the first one")
+    assert (row["params"]["C"], row["params"]["logisticregression__C"]) == (1.0, 1.0)
     assert 0 < row["metrics"]["accuracy"] <= 1
     assert Path(row["notebook"]).name == "story.ipynb"
     assert (row["status"], row["engine"], row["parity"]) == ("verified", story.engine, "exact")
     phases = [row[f"{phase}_seconds"] for phase in ("capture", "build", "load", "start", "verify")]
     assert all(seconds > 0 for seconds in phases)
-    assert sum(phases) <= row["package_to_verified_seconds"] <= row["cycle_seconds"]
+    assert sum(phases) == pytest.approx(row["package_to_verified_seconds"])
+    before = row["think_seconds"] + row["run_seconds"]
+    assert row["cycle_seconds"] == pytest.approx(before + row["package_to_verified_seconds"])
+    assert row["lead_seconds"] >= row["package_to_verified_seconds"]
+    assert row["cell"].startswith("%containerize churn")
+    assert row["execution_count"] is not None
 
 
 def test_iterations_can_be_limited(story: Story) -> None:

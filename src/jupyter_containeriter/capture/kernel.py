@@ -42,6 +42,11 @@ class KernelModels:
             iteration, request.label, _held(request.model), predictor.method or None, function
         )
 
+    def label(self, name: str) -> str:
+        """Return how the person called the model of a name, "" where none was containerized in this kernel."""
+        remembered = self._by_name.get(name)
+        return remembered.label if remembered else ""
+
     def find(self, name: str, iteration: str) -> Predictor | None:
         """Return what predicts in this kernel as the iteration was captured; None where the kernel does not hold it."""
         remembered = self._by_name.get(name)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.lead import changed_at, watch
 from jupyter_containeriter.progress import PhaseTimes
 from jupyter_containeriter.types import PROMOTED, Iteration, Status
 
@@ -36,6 +39,8 @@ class Record:
     ----------
     iteration
         The row as far as it is known.
+    changed_at
+        When the cell that changed the model last had ended, on the monotonic clock; None where that is not known.
     """
 
     def __init__(self, session: Session, times: PhaseTimes, iteration: Iteration) -> None:
@@ -43,6 +48,7 @@ class Record:
         self._times = times
         self._lock = threading.Lock()
         self.iteration = iteration
+        self.changed_at: float | None = None
 
     @classmethod
     def begin(cls, session: Session, times: PhaseTimes, name: str, **fields: Any) -> Record:
@@ -66,9 +72,28 @@ class Record:
         record.beat(times)
         return record
 
+    def look_back(self, names: Callable[[Mapping[str, Any]], Collection[str]]) -> None:
+        """Find out when the model changed last, and watch it from now on; it is no condition.
+
+        Parameters
+        ----------
+        names
+            Returns the variables that stand for the model, of those in the notebook.
+        """
+        clock = self._session.clock
+        if clock.shell is not None:
+            with suppress(Exception):
+                namespace = clock.shell.user_ns
+                variables = names(namespace)
+                self.changed_at = changed_at(clock, variables, self._times.began)
+                watch(clock, variables, namespace)
+
     def restart(self) -> None:
         """Let the call begin now: what was done until here counts as before it."""
+        in_this_cell = self.changed_at == self._times.began
         self._times.restart()
+        if in_this_cell:
+            self.changed_at = self._times.began
         think, run = self._session.clock.read(self.iteration.name, self._times.began)
         self.note(think_seconds=think, run_seconds=run)
 
@@ -100,8 +125,10 @@ class Record:
     def finish(self, status: Status, error: str = "") -> None:
         """Write the row once and for all; the iteration ends with this call, unless it was ended before."""
         self.end()
-        whole = self._times.total if status in PROMOTED else None
-        self.note(status=status, package_to_verified_seconds=whole, error=error)
+        if status in PROMOTED:
+            lead = None if self.changed_at is None else self._times.ended - self.changed_at
+            self.note(package_to_verified_seconds=self._times.total, lead_seconds=lead)
+        self.note(status=status, error=error)
         self.save()
 
     def fail(self, error: BaseException) -> None:

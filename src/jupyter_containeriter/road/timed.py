@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_containeriter.errors import HistoryError, ParityError, UsageError
+from jupyter_containeriter.lead import roots
 from jupyter_containeriter.names import check_name
 from jupyter_containeriter.parity import compare
 from jupyter_containeriter.progress import PhaseTimes, Silent
@@ -78,6 +80,7 @@ class TimedIteration:
             self._record = Record.begin(
                 self.session, self._times, self.name, method=self.method, notebook=self.notebook, **self._written()
             )
+            self._record.look_back(partial(roots, self._variable))
             token = _timing.set(self.name)
             held.callback(_timing.reset, token)
             self._held = held.pop_all()
@@ -164,6 +167,11 @@ class TimedIteration:
                 "The iteration has not begun.", f"Use it as a block: with citer.iteration({self.name!r}, …)."
             )
         return self._record
+
+    @property
+    def _variable(self) -> str:
+        """The expression that gave the model when it was containerized last, else the name as a variable's."""
+        return self.session.kernel_models.label(self.name) or self.name.replace("-", "_").replace(".", "_")
 
     def _written(self) -> dict[str, Any]:
         return {

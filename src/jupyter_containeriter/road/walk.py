@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.bases import BaseChoice
 from jupyter_containeriter.bytesize import parse_size
 from jupyter_containeriter.capture.guards import Rules
+from jupyter_containeriter.capture.params import model_params
 from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
@@ -25,6 +27,7 @@ from jupyter_containeriter.errors import (
     UsageError,
 )
 from jupyter_containeriter.image.build import build
+from jupyter_containeriter.lead import model_names
 from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import PhaseTimes, Progress
@@ -119,13 +122,14 @@ class Road:
             engine=self._engine.name,
             method="containeriter",
             base=choice.reference,
-            params=dict(options.params),
+            params={**model_params(request.model), **options.params},
             metrics=dict(options.metrics),
             tags=dict(options.tags),
             note=options.note,
             notebook=options.notebook,
         )
         record.note(image_reference=image_reference(request.name, record.iteration.version))
+        record.look_back(partial(model_names, request.label, request.model))
         return record
 
     def _from_kernel(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:

@@ -71,6 +71,18 @@ def test_columns_have_types_and_units(lab: Lab) -> None:
     }
 
 
+def test_levels_are_recorded(lab: Lab) -> None:
+    """The history has a row for each number of connections, as the frame has, and None for what is not known."""
+    lab.containerize()
+    measured = _measured(lab.session, 1, 2)
+    loads = lab.session.history.loads("churn")
+    assert loads["connections"].tolist() == [1, 2]
+    assert loads["requests"].tolist() == measured.frame["requests"].tolist()
+    assert loads["p99_seconds"].tolist() == measured.frame["p99_seconds"].tolist()
+    assert loads["test"].nunique() == 1
+    assert set(loads["version"]) == {1}
+
+
 def test_rows_are_compared_with_the_kernel(lab: Lab) -> None:
     """The model is still there: its own predictions of the same rows are timed before and after."""
     deployment = lab.session.containerize(request := lab.request())
