@@ -1,7 +1,7 @@
 """All comparisons of speed, one after the other: ``make bench``. Prints one JSON object.
 
-``next_iteration.py`` is about getting a changed model to serve, ``serving.py`` about how fast it then answers; each
-can be run by itself.
+``next_iteration.py`` is about getting a changed model to serve, ``serving.py`` about how fast it then answers,
+``hooks.py`` about what timing cells costs; each can be run by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import hooks
 import next_iteration
 import serving
 from workbench import command
@@ -16,7 +17,11 @@ from workbench import command
 
 def measure(runs: int | None) -> dict[str, Any]:
     """Run all comparisons."""
-    return {"next_iteration": next_iteration.compare(runs), "serving": serving.compare(runs)}
+    return {
+        "next_iteration": next_iteration.compare(runs),
+        "serving": serving.compare(runs),
+        "hooks": hooks.compare(runs),
+    }
 
 
 if __name__ == "__main__":
