@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.errors import ContainerIterError, UsageError
 from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.verbs import VERBS, Verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0, 1 for an error or for an error that the doctor found, 2 for a wrong call."""
-    options = _parser().parse_args(arguments)
+    given, command = _without_command(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    options.command = command
     try:
         answer: Callable[[argparse.Namespace], int] = options.answer
         return answer(options)
@@ -27,6 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+
+
+def _without_command(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Part the arguments of ``time`` from the command it runs, whose options are its own."""
+    if list(arguments[:1]) != ["time"] or "--" not in arguments:
+        return arguments, []
+    end = arguments.index("--")
+    return arguments[:end], arguments[end + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     undeploy = verbs.add_parser("undeploy", parents=[shared], help="stop a model's containers")
     undeploy.add_argument("name")
     undeploy.set_defaults(answer=_undeploy)
+    timed = verbs.add_parser(
+        "time",
+        help="time a command that deploys a model by any other way",
+        usage="jupyter containeriter time NAME --method TEXT [--note TEXT] -- COMMAND …",
+    )
+    timed.add_argument("name", help="name of the model, whose versions are counted on")
+    timed.add_argument("--method", required=True, metavar="TEXT", help='how it deploys, for example "docker build"')
+    timed.add_argument("--note", default="", metavar="TEXT", help="a note kept with the iteration")
+    timed.set_defaults(answer=_time, json=False)
     return parser
 
 
@@ -85,6 +106,31 @@ def _undeploy(options: argparse.Namespace) -> int:
     version = api.undeploy(options.name)
     _print(options, {"name": options.name, "version": version}, f"{options.name}:{version} stopped.")
     return 0
+
+
+def _time(options: argparse.Namespace) -> int:
+    """Run a command as an iteration; return its exit code, as a shell would."""
+    from jupyter_containeriter import api
+    from jupyter_containeriter.show import words
+
+    command = options.command
+    if not command:
+        raise UsageError("There is no command to time.", 'For example: time churn --method "make" -- make deploy')
+    block = api.session().iteration(options.name, options.method, note=options.note, cells=False)
+    code = 0
+    try:
+        with block:
+            subprocess.run(command, check=True)
+    except subprocess.CalledProcessError as error:
+        code = error.returncode if error.returncode >= 0 else 128 - error.returncode
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        code = 127
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    told = "failed after" if code else "deployed in"
+    print(f"{options.name}:{block.version} {told} {words.seconds(block.seconds)}", file=sys.stderr)
+    return code
 
 
 def _print(options: argparse.Namespace, document: Any, text: str) -> None:

@@ -186,3 +186,34 @@ def test_a_load_test_without_a_sample_is_told_as_an_error(capsys: pytest.Capture
     """As every verb does: the message, the remedy, code 1."""
     document = _json(capsys, "loadtest", "churn", "--seconds", "1", "--connections", "1", code=1)
     assert set(document) == {"error", "remedy"}
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "status"),
+    [
+        ("pass", 0, "deployed"),
+        ("raise SystemExit(3)", 3, "failed"),
+        ("import os; os.kill(os.getpid(), 9)", 137, "failed"),
+    ],
+)
+def test_a_command_is_timed(
+    session: Session, capsys: pytest.CaptureFixture[str], command: str, code: int, status: str
+) -> None:
+    """A command that deploys by another way is an iteration; its exit code is passed on, as a shell does."""
+    assert main(["time", "churn", "--method", "make", "--note", "n", "--", sys.executable, "-c", command]) == code
+    row = session.history.get("churn", 2)
+    assert row is not None
+    assert (row.status, row.method, row.note, row.think_seconds, row.run_seconds) == (status, "make", "n", None, None)
+    assert row.cycle_seconds == row.build_seconds
+    assert "churn:2" in capsys.readouterr().err
+
+
+def test_a_command_that_is_not_there_is_told(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a shell does; without a command nothing is recorded."""
+    assert main(["time", "churn", "--method", "make", "--", "no-such-command"]) == 127
+    assert "no-such-command: No such file" in capsys.readouterr().err
+    row = session.history.get("churn", 2)
+    assert row is not None
+    assert row.status == "failed"
+    assert main(["time", "churn", "--method", "make"]) == 1
+    assert session.history.get("churn", 3) is None

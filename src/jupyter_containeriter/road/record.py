@@ -88,14 +88,17 @@ class Record:
                 self.changed_at = changed_at(clock, variables, self._times.began)
                 watch(clock, variables, namespace)
 
-    def restart(self) -> None:
-        """Let the call begin now: what was done until here counts as before it."""
+    def restart(self, *, cells: bool = True) -> None:
+        """Let the call begin now: what was done until here counts as before it; without cells nothing was before."""
         in_this_cell = self.changed_at == self._times.began
         self._times.restart()
         if in_this_cell:
             self.changed_at = self._times.began
-        think, run = self._session.clock.read(self.iteration.name, self._times.began)
-        self.note(think_seconds=think, run_seconds=run)
+        if cells:
+            think, run = self._session.clock.read(self.iteration.name, self._times.began)
+            self.note(think_seconds=think, run_seconds=run)
+        else:
+            self.note(think_seconds=None, run_seconds=None, started_at=datetime.now(UTC))
 
     def note(self, **fields: Any) -> None:
         """Remember columns; they are written when the iteration ends. Any thread may."""

@@ -46,6 +46,8 @@ class TimedIteration:
         Written into the history; they may be changed within the block.
     notebook
         Name of the notebook.
+    cells
+        Whether there are cells, and time before the block; not in a shell.
     """
 
     session: Session = field(repr=False)
@@ -56,6 +58,7 @@ class TimedIteration:
     tags: dict[str, str] = field(default_factory=dict)
     note: str = ""
     notebook: str = ""
+    cells: bool = True
     _record: Record | None = field(default=None, init=False, repr=False)
     _times: PhaseTimes = field(init=False, repr=False)
     _held: ExitStack = field(init=False, repr=False)
@@ -84,7 +87,7 @@ class TimedIteration:
             token = _timing.set(self.name)
             held.callback(_timing.reset, token)
             self._held = held.pop_all()
-        self._record.restart()
+        self._record.restart(cells=self.cells)
         return self
 
     def __exit__(
@@ -101,6 +104,11 @@ class TimedIteration:
             self._row.finish("verified" if self._comparisons else "deployed")
         if wrong is not None:
             raise wrong
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the block so far, or of all of it once it has ended."""
+        return self._times.total
 
     @property
     def version(self) -> int:
