@@ -22,6 +22,7 @@ needs=(
   podman:podman
   docker-registry:docker-registry
   openssl:openssl
+  initdb:postgresql
   mmdebstrap:mmdebstrap
   qemu-aarch64-static:qemu-user-static
   /usr/bin/python3:python3
@@ -30,8 +31,9 @@ needs=(
 
 say() { echo "$*" >&2; }
 
-# Daemons are often outside an ordinary user's PATH.
+# Daemons are often outside an ordinary user's PATH, and PostgreSQL's programs are outside everybody's.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+for programs in /usr/lib/postgresql/*/bin; do PATH=$PATH:$programs; done
 
 missing_packages() {
   local need

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -113,31 +114,35 @@ def _directories(settings: ContainerIter) -> Iterator[Finding]:
 
 
 def _history(settings: ContainerIter) -> Finding:
-    path = settings.data_path / "history.sqlite"
-    if not path.exists():
-        return Finding("History", "ok", f"{path} is made with the first iteration")
-    history = History(path)
+    location = settings.history_location
+    if isinstance(location, Path) and not location.exists():
+        return Finding("History", "ok", f"{location} is made with the first iteration")
     try:
-        count = len(history.names())
+        with closing(_opened_history(settings)) as history:
+            history.check()
+            count, waiting = len(history.names()), history.waiting
     except ContainerIterError as error:
         return Finding("History", "error", error.message, error.remedy)
-    finally:
-        history.close()
-    return Finding("History", "ok", f"{path}, {count} model{'' if count == 1 else 's'}")
+    message = f"{history.shown}, {count} model{'' if count == 1 else 's'}"
+    if waiting:
+        return Finding("History", "warning", f"{message}; {waiting} rows wait for it", "Look into data_dir/spool.")
+    return Finding("History", "ok", message)
+
+
+def _opened_history(settings: ContainerIter) -> History:
+    return History(settings.history_location, settings.data_path / "spool")
 
 
 def _disk(settings: ContainerIter) -> Iterator[Finding]:
-    path = settings.data_path / "history.sqlite"
-    if not path.exists():
+    location = settings.history_location
+    if isinstance(location, Path) and not location.exists():
         return
-    history = History(path)
     try:
-        layers, engines = Usage(LayerCache(settings.cache_path), history).bytes()
+        with closing(_opened_history(settings)) as history:
+            layers, engines = Usage(LayerCache(settings.cache_path), history).bytes()
         budget = settings.budget_bytes
     except ContainerIterError:
         return  # said of the history already
-    finally:
-        history.close()
     used = f"{words.size(layers + engines)} (layer cache {words.size(layers)}, engines about {words.size(engines)})"
     if budget is None:
         yield Finding("Disk", "ok", f"{used}; no budget is set, so old versions stay")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from jupyter_containeriter.capture.archives import UNPACKING
 from jupyter_containeriter.capture.proof import PROOF
 from jupyter_containeriter.disk import discard, size_of, touched
 from jupyter_containeriter.engines.base import Engine
-from jupyter_containeriter.errors import BuildError, BusyError, ContainerIterError
+from jupyter_containeriter.errors import BuildError, BusyError, ContainerIterError, HistoryError
 from jupyter_containeriter.history import History
 from jupyter_containeriter.image.build import described_image
 from jupyter_containeriter.image.cache import LayerCache
@@ -164,6 +164,8 @@ class GarbageCollector:
         """Give disk back where more than the budget is in use; what goes wrong is told and harms nothing."""
         try:
             budget = self._session.settings.budget_bytes
+            if not self._session.history.is_complete:
+                return  # That was told already. What it needs is not known.
             if not budget or sum(self.usage.bytes()) <= max(budget, self._settled):
                 return
             found = self.collect(budget)
@@ -310,25 +312,37 @@ class GarbageCollector:
     def _running_since(self) -> Iterator[float]:
         """Yield when the iterations began that kernels are at work on: what they used since then must stay."""
         session = self._session
-        rows = [row for row in session.history.running(session.host) if session.locks.is_busy(row.name)]
-        rows += [row for history in self._other_histories() for row in history.running(session.host)]
+        # Only of our own the locks tell whether their kernels are still at work.
+        ours = {"", session.locks.owner}
+        rows = session.history.running(session.host)
+        rows = [row for row in rows if row.owner not in ours or session.locks.is_busy(row.name)]
+        rows += self._of_others(lambda history: history.running(session.host))
         yield from (row.started_at.timestamp() for row in rows)
 
     def _needed_by_others(self) -> set[str]:
         """Return every blob that images of other histories need: when they go is for those to say."""
         cache = self._session.cache
-        rows = [row for history in self._other_histories() for row in history.imaged()]
+        rows = self._of_others(History.imaged)
         return {digest for version in _versions(rows, cache) for digest in version.blobs}
 
-    def _other_histories(self) -> Iterator[History]:
-        own = self._session.history
-        for identity, path in self._session.cache.histories().items():
-            if identity != own.id and path != own.path:
-                history = History(path)
+    def _of_others(self, question: Callable[[History], list[Iteration]]) -> list[Iteration]:
+        """Return what the other histories answer that build on this cache, and other directories of rows that wait."""
+        own, rows = self._session.history, list[Iteration]()
+        for note, tenant in self._session.cache.tenants().items():
+            place = own.location if tenant.location == own.shown else tenant.place
+            if place != own.location or tenant.owner not in {"", self._session.locks.owner}:
+                history = History(place, Path(tenant.spool) if tenant.spool else None)
                 try:
-                    yield history
+                    history.check()
+                    rows += question(history)
+                except HistoryError as error:
+                    raise HistoryError(
+                        f"Another history that builds on this cache cannot be asked what it needs: {error.message}",
+                        f"{error.remedy} If it is no more, remove {note}.",
+                    ) from error
                 finally:
                     history.close()
+        return rows
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from jupyter_containeriter.standing import started
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Iteration
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def kept_versions(
     """
     live = {(container.name, container.version) for _, container in session.containers(engines)}
     # Not what they serve: its files are those that a server reads while it runs, and starts with again.
-    started = {(one.name, one.version) for engine in engines for one in engine.containers(session.history.id)}
+    begun = {(one.name, one.version) for engine in engines for one in started(session, engine)}
     asked = {engine.describe().endpoint for engine in engines}
     unreachable = bool(session.unreachable())
     reasons: dict[tuple[str, int], str] = {}
@@ -47,7 +48,7 @@ def kept_versions(
             blind = unreachable or session.handles.engine(name) not in {"", *asked}
             found = _reasons(versions, running, blind=blind)
             for row in versions:
-                if (name, row.version) in started:
+                if (name, row.version) in begun:
                     found.setdefault(row.version, "the container that runs was started from it")
         reasons |= {(name, version): reason for version, reason in found.items()}
     return reasons

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from jupyter_containeriter.errors import BusyError
 from jupyter_containeriter.heartbeat import Heartbeat
+
+_PATIENCE_SECONDS = 10
 
 
 class NameLocks:
@@ -47,6 +51,23 @@ class NameLocks:
             yield
         finally:
             lock.release()
+
+    @functools.cached_property
+    def owner(self) -> str:
+        """The random id of these locks: whoever has it can see who holds a name.
+
+        Where the directory cannot be written, it holds for this process.
+        """
+        path = self._directory / "owner"
+        with suppress(OSError, Timeout):
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._directory / ".owner.lock", timeout=_PATIENCE_SECONDS):
+                if not path.exists():
+                    part = path.with_suffix(".part")
+                    part.write_text(uuid.uuid4().hex)
+                    part.replace(path)
+                return path.read_text()
+        return uuid.uuid4().hex
 
     def is_busy(self, name: str) -> bool:
         """Whether some kernel holds the name now."""

@@ -49,8 +49,10 @@ class Reconciler:
         self._forget_proofs()
         self._end_iterations()
         with suppress(EngineError):
-            self._remove_orphans()
-            self._reconciled = True
+            # While the history cannot be asked, a container whose iteration is unknown may be a verified one.
+            if self._session.history.is_complete:
+                self._remove_orphans()
+                self._reconciled = True
         self.keep_promises(ended=False)
 
     # --- promises ----------------------------------------------------------------------------------------------------
@@ -177,7 +179,7 @@ class Reconciler:
         from jupyter_containeriter.road.record import interrupted
 
         session = self._session
-        for iteration in session.history.running(session.host):
+        for iteration in session.history.running(session.host, session.locks.owner):
             try:
                 with session.locks.exclusive(iteration.name):
                     now = session.history.by_ids([iteration.id]).get(iteration.id)

@@ -27,6 +27,7 @@ from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.standing import highest_version, iterations_of, started, telling
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits
 
 if TYPE_CHECKING:
@@ -73,15 +74,20 @@ class Session:
         with suppress(OSError):  # the history itself says best what is wrong
             # Rows, tokens and unpacked models are nobody else's business.
             self.settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return History(self.settings.data_path / "history.sqlite")
+        known = functools.partial(highest_version, self)
+        return History(self.settings.history_location, self._spool, self.locks.owner, known)
+
+    @property
+    def _spool(self) -> Path:
+        return self.settings.data_path / "spool"
 
     @functools.cached_property
     def cache(self) -> LayerCache:
         """The layer cache."""
-        from jupyter_containeriter.image.cache import LayerCache
+        from jupyter_containeriter.image.cache import LayerCache, Tenant
 
         cache = LayerCache(self.settings.cache_path)
-        cache.sign_in(self.history.id, self.history.path)
+        cache.sign_in(Tenant(self.history.id, self.locks.owner, self.history.shown, str(self._spool)))
         return cache
 
     @functools.cached_property
@@ -166,7 +172,7 @@ class Session:
         base = choose(options.base or self.settings.base, options.platform, engine, deploy=options.deploy)
         self.reconciler.reconcile()
         progress = progress or Silent()
-        with self.locks.exclusive(request.name):
+        with self.locks.exclusive(request.name), telling(self, progress):
             deployment = Road(self, engine, options, progress, began).containerize(request, base)
         self.kernel_models.remember(request, deployment.iteration.id)
         self.garbage.tidy(progress)
@@ -229,6 +235,7 @@ class Session:
             )
         earlier = self.history.latest(name, PROMOTED, before=serving.version)
         if earlier is None:
+            self.history.check()
             raise NotFoundError(f"There is no version of {name} to roll back to.", f"See %iterations {name}.")
         return self.deploy(f"{name}:{earlier.version}", progress=progress)
 
@@ -264,7 +271,7 @@ class Session:
         self.reconciler.reconcile()
         self.reconciler.keep_promises()
         pairs = self.containers()
-        iterations = self.history.by_ids(container.iteration for _, container in pairs)
+        iterations = iterations_of(self, [container for _, container in pairs])
         found = [
             self.handle(engine, container, iterations[container.iteration])
             for engine, container in pairs
@@ -348,6 +355,7 @@ class Session:
     def check_known(self, name: str | None) -> None:
         """Raise NotFoundError where the history has no model of that name."""
         if name is not None and check_name(name) not in (known := self.history.names()):
+            self.history.check()
             raise NotFoundError(
                 f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
             )
@@ -364,6 +372,7 @@ class Session:
         """
         iteration = self.history.latest(name, RUNNABLE) if version is None else self.history.get(name, version)
         if iteration is None:
+            self.history.check()
             wanted = name if version is None else f"{name}:{version}"
             known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
             raise NotFoundError(f"There is no {wanted}.", known)
@@ -382,7 +391,7 @@ class Session:
     def containers(self, engines: Iterable[Engine] | None = None) -> list[tuple[Engine, Container]]:
         """Return every container of this history on these engines (on all that answer), newest first."""
         asked = self.engines() if engines is None else engines
-        pairs = [(engine, self._promised(c)) for engine in asked for c in engine.containers(self.history.id)]
+        pairs = [(engine, self._promised(c)) for engine in asked for c in started(self, engine)]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
 
@@ -415,7 +424,7 @@ class Session:
 
     def remarks(self) -> list[str]:
         """Say what :meth:`deployments` could not look at, and what should run and does not."""
-        return [*filter(None, [self.unreachable()]), *self.reconciler.remarks]
+        return [*filter(None, [self.unreachable()]), *self.reconciler.remarks, *self.history.remarks()]
 
     def unreachable(self) -> str:
         """Say that an engine which ran something before cannot be asked now; "" where all can."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from traitlets import Enum, Float, Integer, TraitType, Unicode, default
 from traitlets.config import SingletonConfigurable
 
+from jupyter_containeriter.addresses import Address, shown_address
 from jupyter_containeriter.bytesize import parse_memory, parse_size
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.types import Limits
@@ -29,6 +30,14 @@ class Setting:
     source: Literal["default", "environment", "configuration", "kernel"]
     variable: str
     help: str
+
+
+class _AddressTrait(Unicode[str, str | bytes]):
+    """Text that shows itself without the password in it."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Take text as an address."""
+        return Address(super().validate(obj, value))
 
 
 class ContainerIter(SingletonConfigurable):
@@ -53,6 +62,9 @@ class ContainerIter(SingletonConfigurable):
         "10m", help="How much data may hang on functions and classes, or on a model as tables: a number with k, m, g."
     ).tag(config=True)
     ready_seconds = Float(120.0, help="How long a server may take until it is ready.").tag(config=True)
+    history = _AddressTrait(
+        help="Where iterations are recorded: postgresql://user@host/database; history.sqlite in data_dir where empty."
+    ).tag(config=True)
     data_dir = Unicode(help="Where the history and running state are kept.").tag(config=True)
     disk_budget = Unicode(
         "20g",
@@ -90,7 +102,7 @@ class ContainerIter(SingletonConfigurable):
     def table(self) -> list[Setting]:
         """Return every setting as it stands, and what gave it its value."""
         return [
-            Setting(name, getattr(self, name), self._source(name), _variable(name), str(trait.help))
+            Setting(name, _shown(getattr(self, name)), self._source(name), _variable(name), str(trait.help))
             for name, trait in self.traits(config=True).items()
         ]
 
@@ -101,6 +113,11 @@ class ContainerIter(SingletonConfigurable):
         if name in self._from_environment and self._from_environment[name] == value:
             return "environment"
         return "default" if value == self.trait_defaults(name) else "kernel"
+
+    @property
+    def history_location(self) -> Path | str:
+        """Where the history is: the path of a file, or an address."""
+        return str(self.history) if self.history else self.data_path / "history.sqlite"
 
     @property
     def data_path(self) -> Path:
@@ -141,6 +158,10 @@ class ContainerIter(SingletonConfigurable):
         if wanted is not None and not 0 < wanted < math.inf:
             raise UsageError(f"--cpus {wanted:g} is no limit.", "Give cores, for example --cpus 2 or --cpus 0.5.")
         return Limits(parse_memory(memory or self.memory), wanted, self.pids)
+
+
+def _shown(value: Any) -> Any:
+    return shown_address(value) if isinstance(value, Address) else value
 
 
 def _variable(name: str) -> str:

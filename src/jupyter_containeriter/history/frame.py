@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,58 +15,59 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
-    Select,
-    Table,
     func,
     select,
     type_coerce,
 )
 
+from jupyter_containeriter.types import Event, Iteration, LoadLevel
+
+from .database import Noun, table_of
 from .schema import JsonText, UtcDateTime, events, iterations, load_levels
 
 #: Texts of which there are few different ones.
 _CATEGORIES = frozenset({"name", "status", "engine", "method", "base", "parity", "user", "host", "kind"})
 
+_i, _e, _l = iterations.c, events.c, load_levels.c
+#: What tells the order of rows. An iteration starts where the one before of its name ended, so only ends tell the order
+#: across names.
+_ORDERS: dict[type[Noun], tuple[ColumnElement[Any], ...]] = {
+    Iteration: (func.coalesce(_i.finished_at, _i.started_at), _i.version, _i.id),
+    Event: (_e.happened_at, _e.id),
+    LoadLevel: (_l.measured_at, _l.test, _l.connections),
+}
 
-def read_iterations(
-    connection: Connection, columns: Sequence[str], name: str | None = None, last: int | None = None
+
+def read_frame(
+    connection: Connection, kind: type[Noun], columns: Sequence[str], name: str | None, last: int | None
 ) -> pd.DataFrame:
-    """Read these columns of one model's iterations or of all, oldest first; only the latest ``last`` if given."""
-    table = iterations.c
-    # An iteration starts where the one before of its name ended, so only ends tell the order across names.
-    ended = func.coalesce(table.finished_at, table.started_at)
-    return _read(connection, _select(iterations, columns, name), (ended, table.version, table.id), last)
-
-
-def read_events(connection: Connection, columns: Sequence[str], name: str | None = None) -> pd.DataFrame:
-    """Read these columns of one model's events or of all, oldest first."""
-    return _read(connection, _select(events, columns, name), (events.c.happened_at, events.c.id))
-
-
-def read_loads(connection: Connection, columns: Sequence[str], name: str | None = None) -> pd.DataFrame:
-    """Read these columns of the load tests of one model or of all, oldest first."""
-    table = load_levels.c
-    order = (table.measured_at, table.test, table.connections)
-    return _read(connection, _select(load_levels, columns, name), order)
-
-
-def _select(table: Table, columns: Sequence[str], name: str | None) -> Select[Any]:
-    statement = select(*(table.c[column] for column in columns))
-    return statement if name is None else statement.where(table.c.name == name)
-
-
-def _read(
-    connection: Connection, statement: Select[Any], order: Sequence[ColumnElement[Any]], last: int | None = None
-) -> pd.DataFrame:
-    """Run the statement with its rows in this order; of the ``last`` ones only."""
-    chosen = [column for column in statement.selected_columns if isinstance(column, Column)]
+    """Read these columns of one model's rows or of all, oldest first; only the latest ``last`` if given."""
+    table = table_of(kind)
+    chosen = [table.c[column] for column in columns]
     # pandas says "UTC" for a whole column at once; our own type would do it row by row.
     plain = [type_coerce(column, DateTime()) if _is_time(column) else column for column in chosen]
     # The newest first, so that a limit keeps the newest.
-    statement = statement.with_only_columns(*plain).order_by(*(column.desc() for column in order)).limit(last)
-    rows = connection.execute(statement).all()[::-1]
-    values: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(chosen)
-    return pd.DataFrame({column.name: _series(column, found) for column, found in zip(chosen, values, strict=True)})
+    statement = select(*plain).order_by(*(column.desc() for column in _ORDERS[kind])).limit(last)
+    if name is not None:
+        statement = statement.where(table.c.name == name)
+    return _frame(chosen, connection.execute(statement).all()[::-1])
+
+
+def frame_of(kind: type[Noun], nouns: Sequence[Noun], columns: Sequence[str], last: int | None) -> pd.DataFrame:
+    """Return a frame as :func:`read_frame` does, of what is at hand."""
+    table = table_of(kind)
+    frame = _frame([table.c[column] for column in columns], [[_plain(noun, c) for c in columns] for noun in nouns])
+    return frame if last is None else frame.tail(last).reset_index(drop=True)
+
+
+def _plain(noun: Noun, column: str) -> Any:
+    value = getattr(noun, column)
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _frame(columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    values: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    return pd.DataFrame({column.name: _series(column, found) for column, found in zip(columns, values, strict=True)})
 
 
 def _is_time(column: Column[Any]) -> bool:

@@ -6,7 +6,11 @@ step never changes once it was published.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
+
+from jupyter_containeriter.errors import HistoryError
 
 from .schema import SCHEMA_VERSION, meta, metadata
 
@@ -19,6 +23,25 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE iterations ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
     ),
 }
+
+
+def known_version(values: Mapping[str, str], shown: str) -> int | None:
+    """Return the format that the table ``meta`` tells, or None where it does not tell one.
+
+    Raises
+    ------
+    HistoryError
+        It is newer than what is known here.
+    """
+    version = values.get("schema_version", "")
+    if not version.isdecimal() or "id" not in values:
+        return None
+    if int(version) > SCHEMA_VERSION:
+        raise HistoryError(
+            f"The history {shown} was written by a newer version (format {version}, known here: {SCHEMA_VERSION}).",
+            "Upgrade jupyter_containeriter, or choose another place for the history.",
+        )
+    return int(version)
 
 
 def migrate(connection: Connection, version: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from numbers import Integral, Real
 from typing import Any
 
 from sqlalchemy import (
@@ -21,28 +20,30 @@ from sqlalchemy import (
     Double,
     Integer,
     MetaData,
-    ScalarSelect,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
-    func,
-    select,
 )
+
+from .plain import dumps
 
 SCHEMA_VERSION = 2
 """Format of the file; a history with a higher one was written by a newer version of this package."""
 
 
 class PlainText(TypeDecorator[str]):
-    """Text that can always be stored: file names and errors may hold lone surrogates, which are not UTF-8."""
+    """Text that can always be stored, also what databases refuse.
+
+    File names and errors may hold lone surrogates, which are not UTF-8; PostgreSQL takes no text with a zero byte.
+    """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Write lone surrogates as escapes."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+        """Write these as escapes."""
+        return None if value is None else value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -68,36 +69,11 @@ class JsonText(TypeDecorator[Mapping[str, Any]]):
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str:
         """Encode, with values that JSON does not know as text."""
-        try:
-            return json.dumps(_jsonable(value or {}))
-        except RecursionError:  # A value that contains itself still has a text.
-            return json.dumps({str(key): str(item) for key, item in (value or {}).items()})
+        return dumps(value or {})
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any]:
         """Decode."""
         return json.loads(value) if value else {}
-
-
-def _jsonable(value: Any) -> Any:
-    """Return the nearest value that JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> bool | int | float | str | None:
-    """Return a plain Python value: numbers, also those of NumPy, stay numbers; odd objects become their text."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # numpy.bool_, a tensor of one number
-        return _scalar(value.item())
-    return str(value)
 
 
 def _text(name: str) -> Column[str]:
@@ -200,9 +176,3 @@ load_levels = Table(
     _text("user"),
     _text("host"),
 )
-
-
-def next_version(name: str) -> ScalarSelect[int]:
-    """Return the subquery that is the version after the highest one of this name."""
-    highest = func.max(iterations.c.version)
-    return select(func.coalesce(highest, 0) + 1).where(iterations.c.name == name).scalar_subquery()

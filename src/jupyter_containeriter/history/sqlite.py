@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 import uuid
+from collections.abc import Hashable
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from jupyter_containeriter.errors import HistoryError
 
-from .migrations import migrate
+from .migrations import known_version, migrate
 from .schema import SCHEMA_VERSION, meta, metadata
 
 _HEADER = b"SQLite format 3\0"
-_BUSY_SECONDS = 5
+_BUSY_SECONDS = 10
 _CHECKED_BYTES = 64 * 1024**2
 
 _ASIDE = "Move the file aside (with its -wal and -shm neighbours) and run again: a new history is started."
@@ -42,39 +44,68 @@ _EXPLANATIONS = {
 }
 
 
-def open_history(path: Path) -> tuple[Engine, str]:
-    """Open the history at ``path``, created if there is none, and return its engine and its id.
+class SqliteFile:
+    """A file that holds a history.
 
-    Raises
-    ------
-    HistoryError
-        The file is damaged, newer, not a history, or cannot be written. It is left as it is.
+    Parameters
+    ----------
+    path
+        The file. It and its directory are created when it is opened.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _check_header(path)
-    except OSError as error:
-        raise HistoryError(f"The history {path} cannot be opened: {error.strerror}.", _ELSEWHERE) from error
-    url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
-    event.listen(engine, "connect", _set_pragmas)
-    try:
-        return engine, _identify(engine, path)
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise explain(error, path) from error
-    except HistoryError:
-        engine.dispose()
-        raise
 
+    #: To look at a file again costs little, and what was wrong may be put right between two cells.
+    pause_seconds = 0.0
 
-def explain(error: SQLAlchemyError, path: Path) -> HistoryError:
-    """Return what a database error means for the person, with the path and a remedy."""
-    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-    for beginning, (message, remedy) in _EXPLANATIONS.items():
-        if name.startswith(beginning):
-            return HistoryError(message.format(path=path), remedy)
-    return HistoryError(f"The history {path} cannot be used: {getattr(error, 'orig', error)}.")
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.shown = str(path)
+
+    def open(self) -> tuple[Engine, str]:
+        """Open the history; see :class:`~jupyter_containeriter.history.places.Place`."""
+        path = self._path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _check_header(path)
+        except OSError as error:
+            raise HistoryError(f"The history {path} cannot be opened: {error.strerror}.", _ELSEWHERE) from error
+        url = URL.create("sqlite", database=str(path))
+        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _set_pragmas)
+        try:
+            return engine, _identify(engine, path)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            engine.dispose()
+            raise self.explain(error) from error
+        except OSError as error:
+            engine.dispose()
+            raise HistoryError(f"The history {path} cannot be used: {error.strerror}.", _ELSEWHERE) from error
+        except HistoryError:
+            engine.dispose()
+            raise
+
+    def stamp(self) -> Hashable:
+        """Return what tells this file from another one at the same path, or None without a file.
+
+        SQLite would go on writing into a file that was moved away; what the person sees is the path.
+        """
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def exclusive(self, connection: Connection) -> None:
+        """Let no other process write until the transaction ends."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def explain(self, error: SQLAlchemyError | sqlite3.Error) -> HistoryError:
+        """Return what a database error means for the person, with the path and a remedy."""
+        cause = getattr(error, "orig", None) or error
+        name = getattr(cause, "sqlite_errorname", "")
+        for beginning, (message, remedy) in _EXPLANATIONS.items():
+            if name.startswith(beginning):
+                return HistoryError(message.format(path=self._path), remedy)
+        return HistoryError(f"The history {self._path} cannot be used: {cause}.")
 
 
 def _check_header(path: Path) -> None:
@@ -88,8 +119,8 @@ def _check_header(path: Path) -> None:
 
 
 def _set_pragmas(connection: SQLiteConnection, _record: Any) -> None:
-    # With a write-ahead log NORMAL cannot damage the file; only a power cut may lose the very last rows.
-    connection.execute("PRAGMA synchronous=NORMAL")
+    # What was written is on the disk, also after a power cut.
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _identify(engine: Engine, path: Path) -> str:
@@ -106,15 +137,10 @@ def _identify(engine: Engine, path: Path) -> str:
     if not values:
         _create(engine)
         values = _read_meta(engine)
-    version = values.get("schema_version", "")
-    if not version.isdecimal() or "id" not in values:
+    version = known_version(values, str(path))
+    if version is None:
         raise _damaged(path)
-    if int(version) > SCHEMA_VERSION:
-        raise HistoryError(
-            f"The history {path} was written by a newer version (format {version}, known here: {SCHEMA_VERSION}).",
-            "Upgrade jupyter_containeriter, or choose another place for the history.",
-        )
-    if int(version) < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION:
         _migrate(engine, path)
     return values["id"]
 
@@ -159,9 +185,15 @@ def _back_up(path: Path, version: int) -> None:
     copy = path.with_name(f"{path.name}.format-{version}")
     if not copy.exists():
         part = copy.with_name(f"{copy.name}.part")
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
-            source.backup(target)
-        part.replace(copy)
+        part.unlink(missing_ok=True)  # of a process that was killed
+        try:
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
+                source.backup(target)
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(copy)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _use_write_ahead_log(engine: Engine) -> None:

@@ -1,12 +1,10 @@
-"""The store of iterations. SQLAlchemy and pandas are imported on first use, not with this module."""
+"""The history of iterations, events and load tests: the database, and what waits for it while it cannot be used."""
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields, replace
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,41 +12,100 @@ from typing import TYPE_CHECKING, Any
 from jupyter_containeriter.errors import HistoryError
 from jupyter_containeriter.types import EVENT_COLUMNS, ITERATION_COLUMNS, LOAD_COLUMNS, Event, Iteration, LoadLevel
 
+from .database import Database, Noun
+from .delivery import Delivery
+from .places import shown_location
+from .spool import Forgotten, Spool
+
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from sqlalchemy import Connection, Engine, Select, Table
 
 
 class History:
-    """Every iteration, one row each, in one SQLite file that several kernels may share.
+    """Every iteration, one row each, in a file or a database that several kernels may share.
 
-    The file is opened on first use, and opened anew when it was moved away meanwhile. All methods may be called from
-    any thread.
+    It is opened on first use. All methods may be called from any thread. With a spool, no row is lost while the
+    database cannot be used: it waits, reads tell what waits, and it is written once the database works again.
 
     Parameters
     ----------
-    path
-        The file. It and its directory are created on first use.
+    location
+        The path of a SQLite file, created on first use; or ``postgresql://user@host/database``.
+    spool
+        Directory of what waits; without it, a database that cannot be used is an error.
+    owner
+        Who begins iterations here: see :class:`~jupyter_containeriter.types.Iteration`.
+    known
+        Returns the highest version of a name that is known from elsewhere: what a version that is given while the
+        database cannot be asked lies above.
+
+    Attributes
+    ----------
+    shown
+        The location as it is called in messages; never with a password.
 
     Raises
     ------
     HistoryError
-        By every method: the file is damaged, newer, not a history or cannot be written. It is left as it is, and the
-        error says what to do.
+        By every method without a spool, and by those that cannot do without the database: it is damaged, newer, not a
+        history, cannot be reached or written. It is left as it is, and the error says what to do.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._id = ""
-        self._file: tuple[int, int] | None = None
+    def __init__(
+        self,
+        location: Path | str,
+        spool: Path | None = None,
+        owner: str = "",
+        known: Callable[[str], int] = lambda _name: 0,
+    ) -> None:
+        self.location = location
+        self.owner = owner
+        self.shown = shown_location(location)
+        self._database = Database(location)
+        self._spool = Spool(spool, self.shown) if spool is not None else None
+        self._delivery = Delivery(self._database, self._spool, known)
 
     @property
     def id(self) -> str:
-        """The random id of this history, given when it was created."""
-        self._opened()
-        return self._id
+        """The random id of this history, given when it was created; while it cannot be asked, as it was known last."""
+        return self._delivery.ask(lambda: self._database.id, lambda: self._spool.id if self._spool else "")
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids under which containers of this history may have been started, the present one first."""
+        return [self.id, *(self._spool.former_ids if self._spool else ())]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the database can be asked now: without it, what is not found may be there all the same."""
+        try:
+            return bool(self._database.id)
+        except HistoryError:
+            return False
+
+    def check(self) -> None:
+        """Insist that the database can be used now: without it, what is not found may be there all the same."""
+        self._delivery.ask(self._database.ping)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the database can be used now."""
+        try:
+            self.check()
+        except HistoryError:
+            return False
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait until the database can be used."""
+        return len(self._delivery.waiting())
+
+    def remarks(self) -> list[str]:
+        """Return what the person should know of the history and was not told yet."""
+        return self._delivery.remarks()
+
+    # --- rows in -----------------------------------------------------------------------------------------------------
 
     def begin(self, name: str, *, started_at: datetime, **fields: Any) -> Iteration:
         """Record that an iteration has started, under the next version of its name.
@@ -62,41 +119,38 @@ class History:
         **fields
             Other fields of :class:`~jupyter_containeriter.types.Iteration` known by now.
         """
-        from .schema import next_version
-
-        iteration = Iteration(uuid.uuid4().hex, name, 0, "running", started_at, **fields)
-        with self._transaction() as (connection, table):
-            # One statement finds the version and takes it, so that no other process can come between.
-            connection.execute(table.insert().values({**_row(iteration), "version": next_version(name)}))
-            own = table.select().with_only_columns(table.c.version).where(table.c.id == iteration.id)
-            return replace(iteration, version=connection.execute(own).scalar_one())
+        fields = {"owner": self.owner, **fields}
+        return self._delivery.begin(Iteration(uuid.uuid4().hex, name, 0, "running", started_at, **fields))
 
     def update(self, iteration: Iteration) -> None:
-        """Write all fields of an iteration that has begun.
+        """Write all fields of an iteration that has begun. Where its row is gone by now, it is written anew."""
 
-        Raises
-        ------
-        HistoryError
-            There is no row with its id: begin it first.
-        """
-        with self._transaction() as (connection, table):
-            result = connection.execute(table.update().where(table.c.id == iteration.id).values(_row(iteration)))
-            if result.rowcount == 0:
-                raise HistoryError(
-                    f"The history {self.path} has no row for {iteration.name}:{iteration.version} any more.",
-                    "Run the cell again: a new iteration is recorded.",
-                )
+        def write() -> None:
+            if not self._database.update(iteration):
+                self._database.put(iteration)
+
+        self._delivery.write(write, [iteration])
+
+    def record_event(self, event: Event) -> None:
+        """Record that a version went into service, or out of it, without a new iteration."""
+        self._delivery.write(lambda: self._database.add([event]), [event])
+
+    def record_load(self, levels: Sequence[LoadLevel]) -> None:
+        """Record what a load test came to."""
+        if levels:
+            self._delivery.write(lambda: self._database.add(levels), levels)
 
     def delete(self, iteration_id: str) -> None:
         """Forget an iteration that turned out to record nothing. Its version may be given again."""
-        with self._transaction() as (connection, table):
-            connection.execute(table.delete().where(table.c.id == iteration_id))
+        self._delivery.write(lambda: self._database.delete(iteration_id), [Forgotten(iteration_id)])
+
+    # --- rows out ----------------------------------------------------------------------------------------------------
 
     def get(self, name: str, version: int) -> Iteration | None:
         """Return one version of a model, or None."""
-        with self._transaction() as (connection, table):
-            where = table.select().where(table.c.name == name, table.c.version == version)
-            return _first(connection, where)
+        found = self._delivery.ask(lambda: self._database.get(name, version), lambda: None)
+        waiting = [row for row in self._rows_waiting() if (row.name, row.version) == (name, version)]
+        return found or next(iter(waiting), None)
 
     def latest(self, name: str, statuses: Collection[str], before: int | None = None) -> Iteration | None:
         """Return the highest version of a model with an image and one of these statuses, or None.
@@ -110,64 +164,54 @@ class History:
         before
             Look only at versions below this one.
         """
-        with self._transaction() as (connection, table):
-            # Without an image it was deployed by another way, and cannot be run from here.
-            where = (table.c.name == name, table.c.status.in_(statuses), table.c.image_digest != "")
-            statement = table.select().where(*where)
-            if before is not None:
-                statement = statement.where(table.c.version < before)
-            return _first(connection, statement.order_by(table.c.version.desc()).limit(1))
+        found = self._delivery.ask(lambda: self._database.latest(name, statuses, before), lambda: None)
+        rows = [row for row in self._rows_waiting() if row.name == name and row.status in statuses and row.image_digest]
+        rows = [row for row in rows if before is None or row.version < before]
+        return max([*rows, *filter(None, [found])], key=lambda row: row.version, default=None)
 
-    def running(self, host: str) -> list[Iteration]:
-        """Return the iterations of this host that have not ended, oldest first."""
-        with self._transaction() as (connection, table):
-            statement = table.select().where(table.c.status == "running", table.c.host == host)
-            return _all(connection, statement.order_by(table.c.started_at))
+    def running(self, host: str, owner: str | None = None) -> list[Iteration]:
+        """Return the iterations of this host that have not ended, oldest first.
+
+        Parameters
+        ----------
+        host
+            Where they were begun.
+        owner
+            Only those that this owner began, and those of earlier versions, which noted none.
+        """
+        found = self._delivery.ask(lambda: self._database.running(host), list[Iteration])
+        rows = self._with_waiting(found, lambda row: row.status == "running" and row.host == host)
+        return [row for row in rows if owner is None or row.owner in {owner, ""}]
 
     def by_ids(self, ids: Iterable[str]) -> dict[str, Iteration]:
         """Return the iterations with these ids, by id; unknown ids are left out."""
-        with self._transaction() as (connection, table):
-            found = _all(connection, table.select().where(table.c.id.in_(list(ids))))
-            return {iteration.id: iteration for iteration in found}
+        wanted = list(ids)
+        found = self._delivery.ask(lambda: self._database.by_ids(wanted), dict[str, Iteration])
+        return found | {row.id: row for row in self._rows_waiting() if row.id in wanted}
 
     def imaged(self) -> list[Iteration]:
-        """Return the iterations for which an image was built, oldest first."""
-        with self._transaction() as (connection, table):
-            statement = table.select().where(table.c.image_digest != "")
-            return _all(connection, statement.order_by(table.c.started_at, table.c.version))
+        """Return the iterations for which an image was built, oldest first. This takes the database."""
+        found = self._delivery.ask(self._database.imaged)
+        return self._with_waiting(found, lambda row: row.image_digest != "")
 
     def images(self) -> list[tuple[str, str]]:
         """Return digest and engine of every image that was built: the little that counting takes."""
-        with self._transaction() as (connection, table):
-            columns = (table.c.image_digest, table.c.engine)
-            statement = table.select().with_only_columns(*columns).where(table.c.image_digest != "").distinct()
-            return [(row.image_digest, row.engine) for row in connection.execute(statement)]
+        found = self._delivery.ask(self._database.images)
+        waiting = [(row.image_digest, row.engine) for row in self._rows_waiting() if row.image_digest]
+        return list(dict.fromkeys([*found, *waiting]))
 
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
-        with self._transaction() as (connection, table):
-            statement = table.select().with_only_columns(table.c.name).distinct().order_by(table.c.name)
-            return list(connection.execute(statement).scalars())
-
-    def record_event(self, event: Event) -> None:
-        """Record that a version went into service, or out of it, without a new iteration."""
-        from .schema import events
-
-        with self._transaction() as (connection, _table):
-            connection.execute(events.insert().values(_row(event)))
-
-    def record_load(self, levels: Sequence[LoadLevel]) -> None:
-        """Record what a load test came to."""
-        from .schema import load_levels
-
-        if levels:
-            with self._transaction() as (connection, _table):
-                connection.execute(load_levels.insert(), [_row(level) for level in levels])
+        found = self._delivery.ask(self._database.names, list[str])
+        return sorted({*found, *(row.name for row in self._rows_waiting())})
 
     def frame(
         self, name: str | None = None, last: int | None = None, columns: Sequence[str] | None = None
     ) -> DataFrame:
         """Return the iterations as a DataFrame, oldest first.
+
+        While the database cannot be used, these are the ones that wait for it, and a warning says so; without any, it
+        is an error.
 
         Parameters
         ----------
@@ -184,79 +228,41 @@ class History:
         DataFrame
             Each column has its own type, also when the frame is empty.
         """
-        from .frame import read_iterations
-
-        with self._transaction() as (connection, _table):
-            return read_iterations(connection, columns or ITERATION_COLUMNS, name, last)
+        return self._frame(Iteration, columns or ITERATION_COLUMNS, name, last)
 
     def events(self, name: str | None = None) -> DataFrame:
         """Return the events as a DataFrame, oldest first: :data:`~jupyter_containeriter.types.EVENT_COLUMNS`."""
-        from .frame import read_events
-
-        with self._transaction() as (connection, _table):
-            return read_events(connection, EVENT_COLUMNS, name)
+        return self._frame(Event, EVENT_COLUMNS, name)
 
     def loads(self, name: str | None = None) -> DataFrame:
         """Return the levels of all load tests, oldest first: :data:`~jupyter_containeriter.types.LOAD_COLUMNS`."""
-        from .frame import read_loads
+        return self._frame(LoadLevel, LOAD_COLUMNS, name)
 
-        with self._transaction() as (connection, _table):
-            return read_loads(connection, LOAD_COLUMNS, name)
+    def _frame(self, kind: type[Noun], columns: Sequence[str], name: str | None, last: int | None = None) -> DataFrame:
+        from .frame import frame_of, read_frame
+
+        def read() -> DataFrame:
+            return self._database.read(lambda connection: read_frame(connection, kind, columns, name, last))
+
+        try:
+            return self._delivery.ask(read)
+        except HistoryError as error:
+            rows = [noun for noun in self._delivery.waiting() if isinstance(noun, kind) and name in {None, noun.name}]
+            if not rows:
+                raise
+            warnings.warn(f"Only what waits for the history is shown. {error}", stacklevel=3)
+            return frame_of(kind, rows, columns, last)
 
     def close(self) -> None:
-        """Let go of the file. The next use opens it again."""
-        with self._lock:
-            self._close()
+        """Let go of the database. The next use opens it again."""
+        self._database.close()
 
-    def _close(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+    # --- what waits --------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> Engine:
-        with self._lock:
-            # SQLite would go on writing into a file that was moved away; what the person sees is the path.
-            if self._engine is None or self._file != _identity(self.path):
-                from .sqlite import open_history
+    def _rows_waiting(self) -> list[Iteration]:
+        return [noun for noun in self._delivery.waiting() if isinstance(noun, Iteration)]
 
-                self._close()
-                self._engine, self._id = open_history(self.path)
-                self._file = _identity(self.path)
-            return self._engine
-
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[Connection, Table]]:
-        """Give a connection and the table; all or nothing of what is done with them is kept."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from .schema import iterations
-        from .sqlite import explain
-
-        engine = self._opened()
-        try:
-            with engine.begin() as connection:
-                yield connection, iterations
-        except SQLAlchemyError as error:
-            raise explain(error, self.path) from error
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells this file from another one at the same path, or None without a file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _row(noun: Iteration | Event | LoadLevel) -> dict[str, Any]:
-    return {field.name: getattr(noun, field.name) for field in fields(noun)}
-
-
-def _all(connection: Connection, statement: Select[Any]) -> list[Iteration]:
-    return [Iteration(**row) for row in connection.execute(statement).mappings()]
-
-
-def _first(connection: Connection, statement: Select[Any]) -> Iteration | None:
-    row = connection.execute(statement).mappings().first()
-    return None if row is None else Iteration(**row)
+    def _with_waiting(self, found: list[Iteration], wanted: Callable[[Iteration], bool]) -> list[Iteration]:
+        """Return what was found with what waits in its place; the latter is newer."""
+        waiting = {row.id: row for row in self._rows_waiting()}
+        return [*(row for row in found if row.id not in waiting), *filter(wanted, waiting.values())]

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,36 @@ from jupyter_containeriter.types import Layer
 _NEW = ".new-"
 #: Begins the name of what is being written, or removed.
 _HALVES = (_NEW, REMOVING)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A history that builds on a cache.
+
+    Attributes
+    ----------
+    history, owner
+        Its id, and the id of the directory from where it is used.
+    location
+        A path, or an address without a password.
+    spool
+        The directory of the rows that wait for it.
+    """
+
+    history: str
+    owner: str
+    location: str
+    spool: str = ""
+
+    @property
+    def place(self) -> Path | str:
+        """The location as a history takes it."""
+        return self.location if "://" in self.location else Path(self.location)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it may be there; of an address nobody knows before asking."""
+        return not isinstance(self.place, Path) or self.place.exists()
 
 
 class LayerCache:
@@ -160,19 +191,17 @@ class LayerCache:
         """Directory of unpacked wheels: one directory for each platform, in it one for each wheel."""
         return self.directory / "wheels"
 
-    def sign_in(self, history: str, path: Path) -> None:
-        """Note that a history builds on this cache, so that its layers are not taken for garbage by another one."""
+    def sign_in(self, tenant: Tenant) -> None:
+        """Note who builds on this cache, so that its layers are not taken for garbage by another one."""
         with suppress(OSError):  # a cache that cannot be written says so when something is built
             self._histories.mkdir(parents=True, exist_ok=True)
-            (self._histories / history).write_text(str(path))
+            note = self._histories / f"{tenant.history}.{tenant.owner}"
+            note.write_text(json.dumps(asdict(tenant)))
 
-    def histories(self) -> dict[str, Path]:
-        """Return the files of the histories that build on this cache, by the history's id."""
-        found = {}
-        for note in self._histories.glob("*"):
-            with suppress(OSError):
-                found[note.name] = Path(note.read_text())
-        return {history: path for history, path in found.items() if path.exists()}
+    def tenants(self) -> dict[Path, Tenant]:
+        """Return who builds on this cache, by the file in which that is noted."""
+        found = {note: tenant for note in sorted(self._histories.glob("*")) if (tenant := _tenant(note))}
+        return {note: tenant for note, tenant in found.items() if tenant.is_there}
 
     def _key_path(self, key: str) -> Path:
         return self._keys / f"{key}.json"
@@ -209,6 +238,15 @@ class LayerCache:
                 raise cache_error(self.directory, error) from error
             raise
         return path
+
+
+def _tenant(note: Path) -> Tenant | None:
+    try:
+        text = note.read_text()
+        # Earlier versions noted just the path of a file.
+        return Tenant(**json.loads(text)) if text.startswith("{") else Tenant(note.name, "", text)
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def cache_error(directory: Path, error: OSError) -> BuildError:

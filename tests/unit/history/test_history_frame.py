@@ -20,9 +20,9 @@ INTEGERS = {"version", "image_size_bytes", "sent_bytes", "execution_count"}
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
+def history(location: Path | str) -> Iterator[History]:
     """Give a history of churn:1, fraud:1, churn:2, begun in this order."""
-    store = History(tmp_path / "history.sqlite")
+    store = History(location)
     for minutes, name in enumerate(("churn", "fraud", "churn")):
         begun = store.begin(name, started_at=NOW + timedelta(minutes=minutes), params={"depth": minutes})
         store.update(replace(begun, capture_seconds=0.5, hot=minutes == 2, sent_bytes=minutes or None))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,19 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jupyter_containeriter.errors import HistoryError
 from jupyter_containeriter.history import History
 from jupyter_containeriter.types import Iteration
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    """Give a history that does not exist yet."""
-    store = History(tmp_path / "below" / "history.sqlite")
-    yield store
-    store.close()
 
 
 def begin(history: History, name: str = "churn", **fields: Any) -> Iteration:
@@ -52,7 +42,7 @@ def test_opens_on_first_use(tmp_path: Path) -> None:
 
 def test_id_stays(history: History) -> None:
     """A history keeps the id it was created with."""
-    again = History(history.path)
+    again = History(history.location)
     assert len(history.id) == 32
     assert again.id == history.id
     again.close()
@@ -128,12 +118,14 @@ def test_update_writes_every_field(history: History) -> None:
     assert history.get("churn", 1) == done
 
 
-def test_update_without_row_is_an_error(history: History) -> None:
-    """An iteration that is not in the history cannot be updated."""
+def test_update_without_row_writes_it_anew(history: History) -> None:
+    """An iteration that is gone from the history is not lost; where its version is taken it gets the next one."""
     begun = begin(history)
     history.delete(begun.id)
-    with pytest.raises(HistoryError, match="churn:1"):
-        history.update(begun)
+    taken = begin(history)
+    history.update(replace(begun, status="verified"))
+    assert history.get("churn", 1) == taken
+    assert history.get("churn", 2) == replace(begun, version=2, status="verified")
 
 
 def test_delete_gives_the_version_free(history: History) -> None:
@@ -231,6 +223,29 @@ def test_latest_of_nothing_is_none(history: History) -> None:
     assert history.latest("churn", ["verified"]) is None
 
 
+def test_running_are_those_of_the_owner(history: History) -> None:
+    """With an owner, iterations of another one on this host are left out; those that noted none are not."""
+    ours = begin(history, host="here", owner="us")
+    begin(history, host="here", owner="them")
+    older = begin(history, host="here")
+    assert sorted(row.version for row in history.running("here", "us")) == [ours.version, older.version]
+
+
+def test_owner_is_noted(location: Path | str) -> None:
+    """Who uses a history is noted with each iteration that begins."""
+    store = History(location, owner="us")
+    assert begin(store).owner == "us"
+    store.close()
+
+
+def test_zero_bytes_are_stored(history: History) -> None:
+    """Text with a zero byte, which some databases refuse, does not stop the record."""
+    begin(history, note="a\0b", params={"text": "a\0b"})
+    found = history.get("churn", 1)
+    assert found is not None
+    assert (found.note, found.params) == ("a\\x00b", {"text": "a\0b"})
+
+
 def test_running_are_those_of_the_host(history: History) -> None:
     """Only this host's iterations that have not ended are running."""
     ours = begin(history, host="here")
@@ -260,14 +275,17 @@ def test_closed_history_opens_again(history: History) -> None:
     assert history.names() == ["churn"]
 
 
-def test_file_moved_aside_starts_a_new_history(history: History) -> None:
+def test_file_moved_aside_starts_a_new_history(tmp_path: Path) -> None:
     """When the file was moved aside while it was open, a new history is started in its place."""
-    begin(history)
-    first = history.id
-    history.path.rename(history.path.with_suffix(".aside"))
-    assert begin(history).version == 1
-    assert history.id != first
-    assert history.path.exists()
+    path = tmp_path / "history.sqlite"
+    store = History(path)
+    begin(store)
+    first = store.id
+    path.rename(path.with_suffix(".aside"))
+    assert begin(store).version == 1
+    assert store.id != first
+    assert path.exists()
+    store.close()
 
 
 def test_many_threads_share_a_history(history: History) -> None:
@@ -285,19 +303,18 @@ PROCESS = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from jupyter_containeriter.history import History, sqlite  # the slow import comes before the start sign
-history = History(Path(sys.argv[1]))
+from jupyter_containeriter.history import History, sqlite, postgres  # the slow import comes before the start sign
+history = History(sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 print(history.id, *(history.begin("churn", started_at=datetime.now(UTC)).version for _ in range(25)))
 """
 
 
-def test_processes_get_different_versions(tmp_path: Path) -> None:
+def test_processes_get_different_versions(location: Path | str) -> None:
     """Processes that create the same history and begin at the same time share its id, and no version."""
-    path = tmp_path / "below" / "history.sqlite"
     processes = [
-        subprocess.Popen([sys.executable, "-c", PROCESS, path], stdin=-1, stdout=-1, stderr=-1, text=True)
+        subprocess.Popen([sys.executable, "-c", PROCESS, location], stdin=-1, stdout=-1, stderr=-1, text=True)
         for _ in range(4)
     ]
     for process in processes:

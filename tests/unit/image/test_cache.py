@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jupyter_containeriter.errors import BuildError
-from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.image.cache import LayerCache, Tenant
 from jupyter_containeriter.image.members import LayerSpec, Member
 
 _SPEC = LayerSpec("model", "model", (Member("model.pkl", data=b"model"),))
@@ -210,6 +210,9 @@ def test_histories_sign_in(cache: LayerCache, tmp_path: Path) -> None:
     """Histories that build on a cache are known to it for as long as their files are there."""
     path = tmp_path / "history.sqlite"
     path.write_bytes(b"")
-    cache.sign_in("one", path)
-    cache.sign_in("gone", tmp_path / "gone.sqlite")
-    assert cache.histories() == {"one": path}
+    tenants = [Tenant("one", "here", str(path), "spool"), Tenant("two", "there", "postgresql://db/team")]
+    for tenant in [*tenants, Tenant("gone", "here", str(tmp_path / "gone.sqlite"))]:
+        cache.sign_in(tenant)
+    (cache.directory / "histories" / "old").write_text(str(path))
+    (cache.directory / "histories" / "half").write_text("{")
+    assert list(cache.tenants().values()) == [Tenant("old", "", str(path)), *tenants]

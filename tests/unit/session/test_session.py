@@ -352,7 +352,7 @@ def test_a_version_that_ends_meanwhile_stays_verified(lab: Lab, monkeypatch: pyt
     lab.containerize(3)
     stale = replace(lab.row(1), status="running")
     kernel = lab.kernel()
-    monkeypatch.setattr(kernel.history, "running", lambda _host: [stale])
+    monkeypatch.setattr(kernel.history, "running", lambda _host, _owner: [stale])
     kernel.deployments()
     assert lab.row(1).status == "verified"
     assert lab.versions() == [1]
