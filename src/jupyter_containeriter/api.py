@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
     from jupyter_containeriter.show.iterations import Iterations
+    from jupyter_containeriter.show.report import Report
     from jupyter_containeriter.types import Finding
 
 
@@ -304,6 +305,27 @@ def plot(
     """
     check(kind=kind, name=name, metric=metric, better=better, by=by)
     return session().plot(kind, name, metric=metric, better=better, by=by)
+
+
+def report(name: str, path: str | os.PathLike[str] = "") -> Report:
+    """Write the history of a model as one HTML page to send: findings, charts, iterations, definitions.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    path
+        The file, ``NAME-report.html`` by default. An earlier report is replaced, anything else is not.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model in the history.
+    UsageError
+        The file cannot be written, or is something else than a report.
+    """
+    check(model=name, path=path)
+    return session().report(name, os.fspath(path))
 
 
 def doctor() -> list[Finding]:

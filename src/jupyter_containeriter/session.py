@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.show.bill import Bill
     from jupyter_containeriter.show.garbage import Collected
     from jupyter_containeriter.show.iterations import Iterations
+    from jupyter_containeriter.show.report import Report
 
 
 class Session:
@@ -349,6 +350,12 @@ class Session:
         from jupyter_containeriter.drawing import draw
 
         return draw(self, kind, name, options)
+
+    def report(self, name: str, path: str = "") -> Report:
+        """Write a model's history as one page; see :func:`jupyter_containeriter.reporting.report`."""
+        from jupyter_containeriter.reporting import report
+
+        return report(self, name, path)
 
     # --- what is known, and what runs ---------------------------------------------------------------------------------
 

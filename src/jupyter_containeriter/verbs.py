@@ -91,6 +91,17 @@ def _sbom_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", default="", help="the file to write")
 
 
+def _report(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.report(arguments.name, arguments.path)
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("path", metavar="PATH", nargs="?", default="", help="the file (default: NAME-report.html)")
+
+
 def _gc(arguments: argparse.Namespace) -> Shown:
     from jupyter_containeriter import api
 
@@ -137,6 +148,7 @@ VERBS = (
     Verb("save", "write the image of a version to a file", _save, _save_arguments),
     Verb("sbom", "write a bill of materials (CycloneDX) of a version", _sbom, _sbom_arguments),
     Verb("loadtest", "measure what the container of a model costs", loadtest, loadtest_arguments),
+    Verb("report", "write the history of a model as one HTML page", _report, _report_arguments),
     Verb("gc", "give disk back: remove old versions, oldest first", _gc, _gc_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),

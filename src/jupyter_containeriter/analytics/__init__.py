@@ -14,7 +14,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["KINDS", "Kind", "needs", "plot"]
+    from .dora import dora_changes, dora_metrics
+    from .metric import improvements
+    from .overhead import added
+    from .rhythm import by_hour
+    from .statistics import difference_of_medians, median_interval, rolling_median, step
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "added",
+    "by_hour",
+    "difference_of_medians",
+    "dora_changes",
+    "dora_metrics",
+    "improvements",
+    "median_interval",
+    "needs",
+    "plot",
+    "rolling_median",
+    "step",
+]
+
+_PLACES = {
+    "added": "overhead",
+    "by_hour": "rhythm",
+    "difference_of_medians": "statistics",
+    "dora_changes": "dora",
+    "dora_metrics": "dora",
+    "improvements": "metric",
+    "median_interval": "statistics",
+    "rolling_median": "statistics",
+    "step": "statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def plot(

@@ -22,7 +22,7 @@ _SHOWN = 52
 _KEYS = ["name", "version"]
 
 
-def changes(frame: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+def dora_changes(frame: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """Return every change, whether it failed, and how long it took until the name was served well again.
 
     A *change* is an iteration that ended verified, deployed or failed. A *change failure* is a failed one, or one that
@@ -128,7 +128,7 @@ def dora_metrics(frame: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame, events
-        As for :func:`changes`, which defines what a change and its failure are.
+        As for :func:`dora_changes`, which defines what a change and its failure are.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def dora_metrics(frame: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     ----------
     DORA's software delivery performance metrics, https://dora.dev/guides/dora-metrics-four-keys/.
     """
-    rows = changes(frame, events)
+    rows = dora_changes(frame, events)
     # ISO weeks begin on Monday.
     day = rows["ended"].dt.tz_localize(None).dt.normalize()
     week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
@@ -185,7 +185,7 @@ def plot_dora(frame: pd.DataFrame, name: str | None = None, *, events: pd.DataFr
     """
     if frame.empty:
         return no_iterations(name)
-    rows, weeks = changes(frame, events), dora_metrics(frame, events)
+    rows, weeks = dora_changes(frame, events), dora_metrics(frame, events)
     figure = blank(_HEIGHT, _title(frame, rows, len(weeks)))
     panels = figure.subplots(2, 2, sharex=True).ravel()
     weeks = weeks.tail(_SHOWN)

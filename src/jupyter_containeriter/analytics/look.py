@@ -25,7 +25,7 @@ INK, LINE, FAINT, BAND = "#24292F", "#8C959F", "#E4E6E9", "#F3F4F6"
 WIDE = 9.4
 CHARACTER = 0.068
 #: Of a title; fewer than on average, so that wide ones fit, too.
-LETTERS_PER_INCH = 9.5
+LETTERS_PER_INCH = 9.2
 _LINE_OF_TITLE = 0.2
 
 #: From this ratio of the largest to the smallest on, a linear scale would flatten the small ones.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jupyter_containeriter.errors import UsageError
 
+from .direction import lower_is_better
 from .look import INK, blank, counted, dress, duration, no_iterations, say, unit_for
 from .palette import COLORS, FAILED
 from .rows import promoted, seconds, statuses
@@ -29,26 +29,10 @@ _UNDER = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6}
 #: A kernel that is idle for longer is no sign of thought: a night must not be what an improvement cost.
 PAUSE_SECONDS = 3600.0
 
-#: Words in the names of metrics of which less is better.
-_LOWER = frozenset(
-    re.findall(
-        r"\w+",
-        "error err loss logloss rmse mae mse msle rmsle mape smape wape brier deviance perplexity wer cer fid fpr fnr "
-        "latency seconds time cost regret bias hinge entropy crossentropy nll eer ece misclassified",
-    )
-)
-
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
     """Return the metrics that iterations have, in the order in which they appeared."""
     return list(dict.fromkeys(name for metrics in frame["metrics"] if isinstance(metrics, dict) for name in metrics))
-
-
-def lower_is_better(metric: str) -> bool:
-    """Tell from a metric's name whether less of it is better: ``log_loss``, ``RMSE``, ``test-error``; not ``neg_…``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", metric).lower()
-    found = set(re.split(r"[^a-z]+", words))
-    return not found & {"neg", "negative"} and bool(found & _LOWER)
 
 
 def improvements(frame: pd.DataFrame, metric: str, *, lower: bool) -> pd.DataFrame:

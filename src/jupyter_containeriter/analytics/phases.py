@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
@@ -33,6 +34,9 @@ _BAR = 0.72
 # How many times the median a bar may be high before it is cut off, and where.
 _FAR_WITHIN, _FAR_BEFORE = 25.0, 8.0
 _ABOVE = 1.5
+#: Of more bars than this share none is an outlier.
+_FEW = 0.2
+_CUT = "\N{UPWARDS ARROW}"
 
 
 def plot_phases(frame: pd.DataFrame, name: str | None = None) -> Figure:
@@ -113,7 +117,7 @@ def _draw_within(axes: Axes, rows: pd.DataFrame, slot: float) -> None:
     _stack(axes, unfinished, phases, alpha=0.45)
     axes.bar(unfinished["x"], unfinished["top"], _BAR, fill=False, hatch="////", edgecolor=INK, lw=0)
     axes.set_ylabel("package to verified (s)", color=INK)
-    _write_totals(axes, rows.assign(top=rows["top"].clip(upper=highest)), highest, slot)
+    _write_totals(axes, rows, highest, slot)
     handles = [Patch(facecolor=COLORS[phase], label=phase) for phase in reversed(phases)]
     if not unfinished.empty:
         label = ",\n".join(sorted(set(unfinished["status"])))
@@ -125,9 +129,10 @@ def _write_totals(axes: Axes, rows: pd.DataFrame, highest: float, slot: float) -
     """Write each total, or what became of the iteration instead, above its bar."""
     finished = rows["status"].isin(_FINISHED)
     texts = rows["total"].map(duration).where(finished, rows["status"])
+    texts += np.where(rows["top"] > highest, f" {_CUT}", "")
     upright = texts.str.len().max() * CHARACTER > slot
     axes.set_ylim(0, highest * (1.32 if upright else 1.16))
-    for x, top, text in zip(rows["x"], rows["top"], texts, strict=True):
+    for x, top, text in zip(rows["x"], rows["top"].clip(upper=highest), texts, strict=True):
         axes.annotate(
             text,
             (x, top),
@@ -137,7 +142,7 @@ def _write_totals(axes: Axes, rows: pd.DataFrame, highest: float, slot: float) -
             va="bottom",
             rotation=90 if upright else 0,
             fontsize=8 if upright else 9,
-            color=_MARKS.get(text, INK),
+            color=_MARKS.get(text.split()[0], INK),
         )
 
 
@@ -153,7 +158,7 @@ def _draw_before(axes: Axes, rows: pd.DataFrame) -> None:
         for x, total in zip(rows["x"], rows[list(BEFORE)].sum(axis="columns"), strict=True):
             if total / (60 if in_minutes else 1) > ceiling:
                 look: dict[str, Any] = {"rotation": 90, "fontsize": 8, "color": INK}
-                axes.text(x, 0.92 * ceiling, f"{duration(total)} \N{UPWARDS ARROW}", ha="center", va="top", **look)
+                axes.text(x, 0.92 * ceiling, f"{duration(total)} {_CUT}", ha="center", va="top", **look)
         axes.set_ylim(0, ceiling)
     axes.set_ylabel(f"before the\ncall ({'min' if in_minutes else 's'})", color=INK)
     dress(axes, [Patch(facecolor=COLORS[phase], label=phase) for phase in reversed(BEFORE)], legend="right")
@@ -164,8 +169,9 @@ def _ceiling(totals: pd.Series[float], far: float) -> float:
     some = totals[totals > 0]
     if some.empty:
         return 1.0
-    ceiling = far * float(some.median())
-    return float(some.max()) if some.max() <= ceiling else float(some[some <= ceiling].max()) * _ABOVE
+    near = some[some <= far * float(some.median())]
+    few = 0 < len(some) - len(near) <= _FEW * len(some)
+    return _ABOVE * float(near.max()) if few else float(some.max())
 
 
 def _stack(axes: Axes, rows: pd.DataFrame, phases: list[str] | tuple[str, ...], alpha: float = 1.0) -> None:
