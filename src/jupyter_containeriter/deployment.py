@@ -38,6 +38,8 @@ class Deployment:
         Seconds of the phases where an earlier version was deployed again, None otherwise.
     store
         Where its token is kept.
+    changes
+        Params that are not those of the version before, each with its value before and after.
     """
 
     iteration: Iteration
@@ -49,6 +51,7 @@ class Deployment:
     load: LoadReport | None = field(default=None, repr=False)
     times: Mapping[str, float] | None = field(default=None, repr=False)
     store: HandleStore | None = field(default=None, repr=False)
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(

@@ -107,6 +107,7 @@ def story(request: pytest.FixtureRequest, labs: Callable[[], Lab], new_name: Cal
         assert watch.run("time.sleep(.2)\n1 / 0").errors
         time.sleep(0.5)
         assert watch.run("time.sleep(60)", interrupted_after=0.5).errors
+        assert watch.run("import asyncio\nawait asyncio.sleep(60)", interrupted_after=0.3).errors
         watch.run("slow.k = 1").succeeded()
         time.sleep(0.7)
         watch.run("time.sleep(.4)\nslow.predict(rows)").succeeded()
@@ -154,7 +155,7 @@ def test_thinking_is_what_passes_between_cells(story: Story) -> None:
     assert worked == pytest.approx(story.watch.cells, abs=_TOLERANCE * story.watch.total)
     second = story.rows[1]
     assert second["think_seconds"] >= 2.2
-    assert second["run_seconds"] >= 0.8 + 0.2 + 0.5 + 0.4 + 0.3 + 0.3
+    assert second["run_seconds"] >= 0.8 + 0.2 + 0.5 + 0.3 + 0.4 + 0.3 + 0.3
 
 
 def test_phases_of_the_call_hold_what_happens_in_them(story: Story) -> None:

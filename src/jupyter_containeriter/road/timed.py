@@ -84,8 +84,9 @@ class TimedIteration:
                 self.session, self._times, self.name, method=self.method, notebook=self.notebook, **self._written()
             )
             self._record.look_back(partial(roots, self._variable))
-            token = _timing.set(self.name)
-            held.callback(_timing.reset, token)
+            _timing.set(self.name)
+            # Not reset by a token: a block may be left in another context than it was entered in.
+            held.callback(_timing.set, "")
             self._held = held.pop_all()
         self._record.restart(cells=self.cells)
         return self

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.analytics.changes import changed
 from jupyter_containeriter.bases import BaseChoice
 from jupyter_containeriter.bytesize import parse_size
 from jupyter_containeriter.capture.guards import Rules
@@ -21,6 +22,7 @@ from jupyter_containeriter.errors import (
     ContainerIterError,
     DamagedLayerError,
     EngineError,
+    HistoryError,
     IterationInterruptedError,
     NotFoundError,
     ParityError,
@@ -166,7 +168,7 @@ class Road:
                 self._look_closer(request, error)
             raise
         record.finish(_proven(document))
-        return self._deployment(self._into.promote(), report)
+        return replace(self._deployment(self._into.promote(), report), changes=self._changes())
 
     # --- failures ----------------------------------------------------------------------------------------------------
 
@@ -238,6 +240,15 @@ class Road:
             f"Interrupted after {label} was deployed; the version before it may still run beside it.",
             f"Stop what is left of it with %deploy {label}.",
         )
+
+    def _changes(self) -> dict[str, tuple[Any, Any]]:
+        """Return the params that are not those of the version before, where that one has some."""
+        iteration = self._record.iteration
+        with suppress(HistoryError):
+            before = self._session.history.get(iteration.name, iteration.version - 1)
+            if before is not None and before.params:
+                return changed(before.params, iteration.params)
+        return {}
 
     def _deployment(
         self, container: Container | None, report: LoadReport | None = None, times: Mapping[str, float] | None = None

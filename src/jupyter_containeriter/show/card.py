@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.analytics.palette import COLORS
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.html import FAINT, badge, card, command, notes_html, swatches, table
+from jupyter_containeriter.show.rows import value_text
 
 if TYPE_CHECKING:
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.types import Finding
+
+#: A card shows so many params that changed.
+_CHANGES = 5
 
 
 def deployment_card(deployment: Deployment) -> str:
@@ -28,6 +32,8 @@ def deployment_card(deployment: Deployment) -> str:
     rows.append(("Image", f'{image} <code style="color:{FAINT}">{escape(hint)}</code>'))
     if deployment.load is not None:
         rows.append(("Sent", escape(words.sent(deployment.load))))
+    if deployment.changes:
+        rows.append(("Changed", escape(_changes(deployment.changes))))
     if iteration.metrics:
         rows.append(("Metrics", escape(", ".join(f"{key} {value:.4g}" for key, value in iteration.metrics.items()))))
     if iteration.note:
@@ -39,6 +45,13 @@ def deployment_card(deployment: Deployment) -> str:
     if deployment.url:
         body += command(deployment.curl)
     return card(title, iteration.status, body)
+
+
+def _changes(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """Return params that changed, each with its value before and after; only the first of many."""
+    told = [f"{name} {value_text(before)} → {value_text(after)}" for name, (before, after) in changes.items()]
+    more = len(told) - _CHANGES
+    return ", ".join([*told[:_CHANGES], f"and {more} more"] if more > 0 else told)
 
 
 def progress_card(

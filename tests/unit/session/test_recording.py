@@ -149,6 +149,20 @@ def test_parameters_are_recorded_by_themselves(lab: Lab, monkeypatch: pytest.Mon
     assert lab.row(1).params == {"k": 7, "deep": None, "seed": 1}
 
 
+def test_the_card_says_what_changed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Params that are not those of the version before are shown with both values; the first version shows none."""
+    monkeypatch.setattr(walk, "model_params", lambda model: {"k": model.k, "same": None, **model.more})
+    cards = []
+    for k, more in ((3, {}), (4, {}), (4, {f"p{i}": i for i in range(9)})):
+        request = lab.request(k)
+        request.model.more = more
+        cards.append(lab.session.containerize(request, RunOptions())._repr_html_())
+    assert "Changed" not in cards[0]
+    assert "k 3 → 4<" in cards[1]
+    assert "p0 None → 0" in cards[2]
+    assert "and 4 more" in cards[2]
+
+
 def test_events_are_recorded(lab: Lab) -> None:
     """Rollback, deploy and undeploy, each with what served before; a deploy of an earlier version is a rollback."""
     for k in (3, 4, 5):
