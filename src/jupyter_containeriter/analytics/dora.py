@@ -139,7 +139,7 @@ def dora_metrics(frame: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
 
     References
     ----------
-    DORA's software delivery performance metrics, https://dora.dev/guides/dora-metrics-four-keys/.
+    DORA's metrics of software delivery performance, https://dora.dev/research/.
     """
     rows = dora_changes(frame, events)
     # ISO weeks begin on Monday.

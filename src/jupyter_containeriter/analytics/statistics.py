@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Sequence
@@ -103,17 +104,19 @@ def rolling_median(values: Values, window: int) -> pd.DataFrame:
         ``median``, ``low`` and ``high``, its interval by :func:`median_interval` (NaN for fewer than six values).
     """
     series = pd.Series(np.asarray(values, dtype="float64"))
-    rolling = series.rolling(window, min_periods=1)
-    frame = pd.DataFrame({"median": rolling.median(), "low": np.nan, "high": np.nan})
+    low, high = np.full(len(series), np.nan), np.full(len(series), np.nan)
     rank = interval_rank(window)
     if rank:
         # The value of a rank is a quantile that needs no interpolation.
-        full = series.rolling(window)
-        frame["low"] = full.quantile((rank - 1) / (window - 1), interpolation="nearest")
-        frame["high"] = full.quantile((window - rank) / (window - 1), interpolation="nearest")
-    for count in range(ENOUGH, min(window, len(series) + 1)):
-        frame.loc[count - 1, ["low", "high"]] = median_interval(series.iloc[:count])
-    return frame
+        rolling = series.rolling(window)
+        low = rolling.quantile((rank - 1) / (window - 1), interpolation="nearest").to_numpy(copy=True)
+        high = rolling.quantile((window - rank) / (window - 1), interpolation="nearest").to_numpy(copy=True)
+    first: list[float] = []
+    for place, value in enumerate(series.iloc[: window - 1]):
+        bisect.insort(first, value)
+        if rank := interval_rank(len(first)):
+            low[place], high[place] = first[rank - 1], first[-rank]
+    return pd.DataFrame({"median": series.rolling(window, min_periods=1).median(), "low": low, "high": high})
 
 
 # --- when it changed ------------------------------------------------------------------------------------------------
