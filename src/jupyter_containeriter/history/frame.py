@@ -54,10 +54,17 @@ def read_frame(
 
 
 def frame_of(kind: type[Noun], nouns: Sequence[Noun], columns: Sequence[str], last: int | None) -> pd.DataFrame:
-    """Return a frame as :func:`read_frame` does, of what is at hand."""
+    """Return a frame as :func:`read_frame` does, of what is at hand in the order it happened."""
+    nouns = sorted(nouns, key=lambda noun: (isinstance(noun, Iteration) and noun.finished_at) or _began(noun))
     table = table_of(kind)
     frame = _frame([table.c[column] for column in columns], [[_plain(noun, c) for c in columns] for noun in nouns])
     return frame if last is None else frame.tail(last).reset_index(drop=True)
+
+
+def _began(noun: Noun) -> datetime:
+    if isinstance(noun, Iteration):
+        return noun.started_at
+    return noun.happened_at if isinstance(noun, Event) else noun.measured_at
 
 
 def _plain(noun: Noun, column: str) -> Any:
