@@ -7,6 +7,7 @@ a call that might change what it is given counts as a change, and what functions
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import ModuleType
@@ -15,7 +16,7 @@ from typing import Any
 from jupyter_containeriter.clock import CellClock, ExecutedCell
 
 #: So many cells that mention the model are read, newest first.
-_CELLS = 200
+_CELLS = 100
 _WATCHED = 64
 
 # fmt: off
@@ -105,7 +106,7 @@ def changed_at(clock: CellClock, names: Collection[str], asked: float) -> float 
             if not any(name in cell.source for name in names):
                 continue
             read += 1
-            if read > _CELLS or not changes(cell.source, names, _transform(clock)):
+            if read > _CELLS or not _changes_cached(cell.source, frozenset(names), _transform(clock)):
                 continue
         return _end(cell, asked)
     return None
@@ -129,13 +130,17 @@ def changes(source: str, names: Collection[str], transform: Callable[[str], str]
     return any(_changes(node, names, transform) for node in _executed(_parsed(source, transform)))
 
 
+#: The next iteration looks at the same cells again.
+_changes_cached = functools.lru_cache(maxsize=256)(changes)
+
+
 def _parsed(source: str, transform: Callable[[str], str]) -> ast.AST:
-    with suppress(Exception):
-        source = transform(source)
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # such a cell changed nothing: it did not run
-        return ast.Module(body=[], type_ignores=[])
+    """Parse a cell; most need not be transformed, which takes longer than parsing."""
+    for rewritten in (str, transform):
+        # What cannot be parsed changed nothing: it did not run.
+        with suppress(Exception):
+            return ast.parse(rewritten(source))
+    return ast.Module(body=[], type_ignores=[])
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
