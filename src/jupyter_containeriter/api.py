@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.measurement import LoadTest
+    from jupyter_containeriter.progress import Progress
+    from jupyter_containeriter.restoring import Restored
     from jupyter_containeriter.road.timed import TimedIteration
     from jupyter_containeriter.settings import Setting
     from jupyter_containeriter.shipping import Pushed, Saved
@@ -269,6 +272,37 @@ def compare(name: str, before: int, after: int) -> VersionChanges:
     check(model=name, version=before)
     check(version=after)
     return session().compare(name, int(before), int(after))
+
+
+def restore(reference: str) -> Any:
+    """Bring the model of ``NAME[:VERSION]`` back from its image, and return it.
+
+    How this kernel differs is told before anything is loaded; in the end its predictions of the stored sample are
+    compared with those of then.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such version, or its image is no longer in the layer cache.
+    RestoreError
+        It cannot be loaded in this kernel.
+    """
+    check(reference=reference)
+    restored = run_restore(reference)
+    if restored.failed:
+        # Who only gets the object would not know.
+        warnings.warn(restored.text(), stacklevel=2)
+    return restored.model
+
+
+def run_restore(reference: str, variable: str = "") -> Restored:
+    """Restore with progress shown; ``variable`` is what the model will be called."""
+    from jupyter_containeriter.restoring import PHASES
+
+    def call(progress: Progress) -> Restored:
+        return session().restore(reference, progress).named(variable)
+
+    return watched(f"Restoring {reference}", call, phases=PHASES)
 
 
 def plot(

@@ -184,7 +184,7 @@ def inspect(session: Session, reference: str) -> ImageContents:
     NotFoundError
         No such version, no image was built for it, or its image is no longer in the cache.
     """
-    iteration = _iteration(session, *parse_reference(reference))
+    iteration = imaged_iteration(session, *parse_reference(reference))
     image, document = stored_document(session.cache, iteration)
     if image is None:
         raise NotFoundError(
@@ -195,7 +195,14 @@ def inspect(session: Session, reference: str) -> ImageContents:
     return ImageContents(iteration, image, document, _packages(document, files, records), files)
 
 
-def _iteration(session: Session, name: str, version: int | None) -> Iteration:
+def imaged_iteration(session: Session, name: str, version: int | None) -> Iteration:
+    """Return the row of a version that an image was built for; of the newest one that may run, without a version.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such version, or no image of it.
+    """
     session.reconciler.reconcile()
     history = session.history
     iteration = history.latest(name, RUNNABLE) if version is None else history.get(name, version)
@@ -205,7 +212,7 @@ def _iteration(session: Session, name: str, version: int | None) -> Iteration:
     if not iteration.image_digest:
         raise NotFoundError(
             f"{name}:{iteration.version} is {iteration.status}: no image was built for it.",
-            f"Inspect another version; %iterations {name} lists them.",
+            f"Take another version; %iterations {name} lists them.",
         )
     return iteration
 

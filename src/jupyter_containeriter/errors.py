@@ -110,6 +110,12 @@ class ParityError(ContainerIterError):
     )
 
 
+class RestoreError(ContainerIterError):
+    """The model of an earlier version cannot come back into this kernel. Its image still runs."""
+
+    default_remedy = "Let its image serve instead (%deploy), or open a kernel like the one it was made in."
+
+
 class HistoryError(ContainerIterError):
     """The history cannot be read or written. The file is never overwritten."""
 

@@ -34,10 +34,18 @@ def _iterplot_parser() -> MagicParser:
     return parser
 
 
+def _restore_parser() -> MagicParser:
+    parser = MagicParser("%restore", "Bring the model of an earlier version back into the kernel.")
+    parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
+    parser.add_argument("--as", dest="variable", metavar="VARIABLE", help="what to call it (default: as the model)")
+    return parser
+
+
 PARSERS: dict[str, Callable[[], MagicParser]] = {
     "iteration": iteration_parser,
     "iterations": _iterations_parser,
     "iterplot": _iterplot_parser,
+    "restore": _restore_parser,
 }
 
 
@@ -93,3 +101,17 @@ class HistoryMagics(Magics):
             )
         name = words[0] if words else None
         return api.plot(kind, name, metric=arguments.metric, better=arguments.better, by=arguments.by)
+
+    @line_magic
+    @helped(_restore_parser)
+    def restore(self, line: str) -> Any:
+        """Bring the model of an earlier version back: ``%restore churn:3 --as old``."""
+        from jupyter_containeriter import api
+        from jupyter_containeriter.restoring import variable_for
+
+        arguments = _restore_parser().parse_line(line)
+        assert self.shell is not None
+        variable = variable_for(api.session(), arguments.reference, arguments.variable, self.shell.user_ns)
+        restored = api.run_restore(arguments.reference, variable)
+        self.shell.user_ns[variable] = restored.model
+        return restored

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
     from jupyter_containeriter.bases import Bases
     from jupyter_containeriter.capture.kernel import KernelModels
+    from jupyter_containeriter.capture.restored import RestoredModels
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.comparison import VersionChanges
     from jupyter_containeriter.contents import ImageContents
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
     from jupyter_containeriter.measurement import LoadTest
+    from jupyter_containeriter.restoring import Restored
     from jupyter_containeriter.road.timed import TimedIteration
     from jupyter_containeriter.shipping import Pushed, Saved
     from jupyter_containeriter.show.bill import Bill
@@ -116,6 +118,13 @@ class Session:
         from jupyter_containeriter.capture.kernel import KernelModels
 
         return KernelModels()
+
+    @functools.cached_property
+    def restored_models(self) -> RestoredModels:
+        """The models that were restored into this kernel."""
+        from jupyter_containeriter.capture.restored import RestoredModels
+
+        return RestoredModels()
 
     @property
     def workspace(self) -> Path:
@@ -314,6 +323,12 @@ class Session:
         from jupyter_containeriter.contents import inspect
 
         return inspect(self, reference)
+
+    def restore(self, reference: str, progress: Progress | None = None) -> Restored:
+        """Bring the model of a version back; see :func:`jupyter_containeriter.restoring.restore`."""
+        from jupyter_containeriter.restoring import restore
+
+        return restore(self, reference, progress or Silent())
 
     def push(self, reference: str, target: str, progress: Progress | None = None) -> Pushed:
         """Push the image of ``NAME[:VERSION]`` to a registry; see :func:`jupyter_containeriter.shipping.push`."""

@@ -39,6 +39,9 @@ _POLL_SECONDS = 0.1
 #: How long processes that were killed may take to be gone.
 _LAST_SECONDS = 5
 
+#: Why the inference server itself is in.
+THE_SERVER = "the inference server"
+
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
@@ -309,7 +312,7 @@ def serving_distribution(version: str) -> Distribution:
     shipped = sorted(path for path in source.iterdir() if path.suffix in (".py", ".html"))
     files = tuple((f"containeriter_serving/{path.name}", path) for path in shipped)
     size = sum(path.stat().st_size for _, path in files)
-    return Distribution("containeriter-serving", version, "the inference server", size, files, server=True)
+    return Distribution("containeriter-serving", version, THE_SERVER, size, files, server=True)
 
 
 def forget(workspace: Path) -> None:

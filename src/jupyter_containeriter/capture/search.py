@@ -27,6 +27,9 @@ SERVER = ("uvicorn", "httptools", "starlette", "uvloop")
 #: Marks, among the modules a proof asked for, that it also needs what serves GPUs only.
 _GPU = "*gpu*"
 
+#: Why distributions are in that no model needs.
+FOR_THE_SERVER = "the inference server needs it"
+
 
 class ClosureSearch:
     """A guess at what is needed, which the proof makes grow.
@@ -179,7 +182,7 @@ class ClosureSearch:
 
     def _served(self) -> dict[str, str]:
         present = dict.fromkeys((name for name in SERVER if name in self._inventory), "")
-        return dict.fromkeys(self._inventory.closure(present), "the inference server needs it")
+        return dict.fromkeys(self._inventory.closure(present), FOR_THE_SERVER)
 
     def _kept(self, served: dict[str, str], required: dict[str, str]) -> list[str]:
         return sorted({*served, *required} - {*self._useless(required)})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from jupyter_containeriter.errors import DamagedLayerError
 from jupyter_containeriter.image.build import stored_image
 from jupyter_containeriter.image.cache import LayerCache
 from jupyter_containeriter.types import CONTAINER_ROOT, Image, Iteration, Layer
@@ -53,6 +57,34 @@ def packed_model(image: Image) -> Iterator[IO[bytes]]:
                         archive.addfile(member, layer.extractfile(member))
         packed.seek(0)
         yield packed
+
+
+def unpack_model(image: Image, directory: Path) -> None:
+    """Write the files of the model, its ``snapshot.json`` and its local code (no byte code) below a directory.
+
+    Raises
+    ------
+    DamagedLayerError
+        A layer is not what its digest promises; nothing of it was written.
+    """
+    for layer in (_layer(image, "code"), _layer(image, "model")):
+        # One open file: what was checked is what is unpacked, whatever becomes of its name.
+        with layer.path.open("rb") as file:
+            if f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" != layer.digest:
+                raise DamagedLayerError(layer.digest)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                for member in archive:
+                    path = PurePosixPath(member.name.removeprefix(_ROOT))
+                    if member.isfile() and path.suffix != ".pyc" and ".." not in path.parts:
+                        _write(archive, member, directory / path)
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = archive.extractfile(member)
+    with path.open("wb") as file:
+        shutil.copyfileobj(content or io.BytesIO(), file)
 
 
 def _layer(image: Image, role: str) -> Layer:

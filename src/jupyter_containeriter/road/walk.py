@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,7 @@ from jupyter_containeriter.capture.snapshot import CaptureRequest, capture
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import (
+    BuildError,
     CaptureError,
     ContainerIterError,
     DamagedLayerError,
@@ -34,6 +35,7 @@ from jupyter_containeriter.names import image_reference
 from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import PhaseTimes, Progress
 from jupyter_containeriter.road.record import Record
+from jupyter_containeriter.road.same import same_version
 from jupyter_containeriter.road.service import IntoService
 from jupyter_containeriter.road.site import Candidate, Site
 from jupyter_containeriter.road.stored import stored_document
@@ -135,10 +137,14 @@ class Road:
         return record
 
     def _from_kernel(self, request: CaptureRequest, choice: BaseChoice) -> Deployment:
+        with self._times.phase("capture"):
+            same = same_version(self._session, request, self._options, choice)
+        if same is not None:
+            return self._again(same, choice)
         record = self._record
         with self._times.phase("capture"):
-            unserved = choice.foreign or not self._options.deploy
-            request = replace(request, gpus=bool(self._options.gpus), afresh=unserved)
+            afresh = choice.foreign or not self._options.deploy
+            request = replace(request, gpus=bool(self._options.gpus), afresh=afresh)
             snapshot = capture(request, self._session.workspace, self._rules())
         for note in snapshot.notes:
             self._site.note(note)
@@ -150,24 +156,54 @@ class Road:
         record.note(
             image_digest=image.digest, image_size_bytes=image.size_bytes, environment_digest=image.environment_digest
         )
-        if choice.foreign:
-            record.finish("built")
-            return self._deployment(None)
-        if not self._options.deploy:
-            with self._times.phase("load"):
-                _, report = self._load(image, snapshot, choice)
-            record.note(sent_bytes=report.sent_bytes)
-            record.finish("built")
-            return self._deployment(None, report)
         document = json.loads(snapshot.files["snapshot.json"])
-        candidate = Candidate(record.iteration, image, document)
+        load = partial(self._load, image, snapshot, choice)
+        if (unserved := self._unserved(load, choice)) is not None:
+            return unserved
         try:
-            report = self._into.verify(candidate, lambda: self._load(image, snapshot, choice))
+            report = self._into.verify(Candidate(record.iteration, image, document), load)
         except (EngineError, ParityError) as error:
             if snapshot.remembered:
                 self._look_closer(request, error)
             raise
-        record.finish(_proven(document))
+        return self._served(document, report)
+
+    def _again(self, same: Candidate, choice: BaseChoice) -> Deployment:
+        """Take the image of an earlier version, where the model is restored from it and all is as it was."""
+        record, was = self._record, same.iteration
+        image = replace(same.image, reference=record.iteration.image_reference)
+        self._site.note(f"The same model as {same.label}: its image is taken as it is, nothing is built.")
+        record.note(
+            model_digest=was.model_digest,
+            code_digest=was.code_digest,
+            data_digest=was.data_digest,
+            image_digest=was.image_digest,
+            image_size_bytes=was.image_size_bytes,
+            environment_digest=was.environment_digest,
+        )
+        load = partial(self._load_again, image)
+        if (unserved := self._unserved(load, choice)) is not None:
+            return unserved
+        report = self._into.verify(Candidate(record.iteration, image, same.document), load)
+        return self._served(same.document, report)
+
+    def _unserved(self, load: Callable[[], tuple[Image, LoadReport]], choice: BaseChoice) -> Deployment | None:
+        """End an iteration that is not to serve; None for one that is."""
+        record = self._record
+        if choice.foreign:
+            record.finish("built")
+            return self._deployment(None)
+        if self._options.deploy:
+            return None
+        with self._times.phase("load"):
+            _, report = load()
+        record.note(sent_bytes=report.sent_bytes)
+        record.finish("built")
+        return self._deployment(None, report)
+
+    def _served(self, document: Mapping[str, Any], report: LoadReport) -> Deployment:
+        """End an iteration that was verified, and let it serve."""
+        self._record.finish(_proven(document))
         return replace(self._deployment(self._into.promote(), report), changes=self._changes())
 
     # --- failures ----------------------------------------------------------------------------------------------------
@@ -212,6 +248,16 @@ class Road:
                 self._session.cache.discard(error.digest)
                 image = self._build(snapshot, choice)
         return image, self._engine.load(image)
+
+    def _load_again(self, image: Image) -> tuple[Image, LoadReport]:
+        """Load the image of an earlier version; a damaged layer is forgotten, so that it is built the next time."""
+        try:
+            return image, self._engine.load(image)
+        except DamagedLayerError as error:
+            self._session.cache.discard(error.digest)
+            raise BuildError(
+                f"The image {image.reference} is damaged in the layer cache.", "Run the cell again: it is built anew."
+            ) from error
 
     def _insist_on_platform(self, image: Image) -> None:
         own, needed = self._engine.describe().architecture, json.loads(image.config)["architecture"]

@@ -105,6 +105,39 @@ class LoadedModel:
             raise ModelError(f"{type(error).__name__}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The object that was captured, what predicts with it, and the snapshot that says so."""
+
+    model: Any
+    function: Callable[[Any], Any]
+    snapshot: dict[str, Any]
+
+
+def open_model(root: Path) -> Opened:
+    """Load the object of a snapshot and what predicts with it.
+
+    Parameters
+    ----------
+    root
+        The directory that holds ``snapshot.json`` and ``model/``. The variables it names must be set.
+
+    Raises
+    ------
+    LoadError
+        If the snapshot is of a newer format, incomplete or altered. Build the image again.
+    """
+    snapshot = _read_snapshot(root)
+    try:
+        parts = Parts(root, snapshot["model"].get("parts", ()))
+        model = _unpickle(root, snapshot["model"], parts)
+        return Opened(model, _predict_function(root, snapshot["predict"], model, parts), snapshot)
+    except _IncompleteError as error:
+        raise LoadError(f"{root / 'snapshot.json'} lacks {error.args[0]!r}: build the image again") from None
+    except PartError as error:
+        raise LoadError(str(error)) from error
+
+
 def load(root: Path) -> LoadedModel:
     """Load the model of a snapshot.
 
@@ -118,27 +151,23 @@ def load(root: Path) -> LoadedModel:
     LoadError
         If the snapshot is of a newer format, incomplete or altered. Build the image again.
     """
-    snapshot = _read_snapshot(root)
     # Frameworks read them once, when they are imported.
-    os.environ.update(snapshot.get("environ", {}))
+    os.environ.update(_read_snapshot(root).get("environ", {}))
+    opened = open_model(root)
+    snapshot = opened.snapshot
+    signature, sample = snapshot.get("signature") or {}, snapshot.get("sample") or {}
     try:
-        parts = Parts(root, snapshot["model"].get("parts", ()))
-        model = _unpickle(root, snapshot["model"], parts)
-        function = _predict_function(root, snapshot["predict"], model, parts)
-        signature, sample = snapshot.get("signature") or {}, snapshot.get("sample") or {}
         return LoadedModel(
             name=snapshot["name"],
             platform=f"containeriter_{snapshot['model'].get('format', 'pickle')}",
             inputs=signature.get("inputs"),
             outputs=signature.get("outputs"),
             sample=sample.get("inputs"),
-            function=function,
-            reference=_reference(model),
+            function=opened.function,
+            reference=_reference(opened.model),
         )
     except _IncompleteError as error:
         raise LoadError(f"{root / 'snapshot.json'} lacks {error.args[0]!r}: build the image again") from None
-    except PartError as error:
-        raise LoadError(str(error)) from error
 
 
 def _reference(model: Any) -> weakref.ref[Any] | None:
