@@ -119,7 +119,7 @@ def test_local_code_comes_back_in_a_new_kernel(request: pytest.FixtureRequest, l
 
 
 def test_a_spacy_pipeline_comes_back(request: pytest.FixtureRequest, lab: Lab, new_name: NewName) -> None:
-    """It predicts as it did; that it is known again is promised of no pipeline, for its vocabulary grows as it reads."""
+    """It predicts as it did; that it is known again is promised of none, for its vocabulary grows as it reads."""
     name = new_name("spacy")
     notebook = lab.open(need(request, "sandbox"))
     notebook.ok(

@@ -33,7 +33,8 @@ def restored_card(restored: Restored) -> str:
     comparison = restored.comparison
     badge = "" if comparison is None else "error" if restored.failed else "ok"
     title = f"<b>{escape(iteration.name)}:{iteration.version}</b> restored"
-    return card(title, badge, table(rows) + notes_html(restored.notes))
+    # The notes stand above it: they were told before the model was loaded.
+    return card(title, badge, table(rows))
 
 
 def restored_text(restored: Restored) -> str:
