@@ -60,6 +60,8 @@ def test_other_verbs_name_arguments_too() -> None:
         lambda: api.undeploy(5),  # type: ignore[arg-type]
         lambda: api.iterations(last="1"),  # type: ignore[arg-type]
         lambda: api.plot(5),  # type: ignore[arg-type]
+        lambda: api.plot("metric", metric=5),  # type: ignore[arg-type]
+        lambda: api.report(5),  # type: ignore[arg-type]
     ]
     for call in calls:
         with pytest.raises(UsageError, match="is of type"):

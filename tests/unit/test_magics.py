@@ -147,6 +147,30 @@ def test_unknown_words_are_answered_with_names(shell: InteractiveShell, session:
         assert shell.find_magic("iterplot")(words) is not None
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "options"),
+    [
+        ("metric churn --metric auc --better lower", "metric", {"metric": "auc", "better": "lower", "by": None}),
+        ("--by engine compare churn", "compare", {"metric": None, "better": None, "by": "engine"}),
+    ],
+)
+def test_options_of_pictures_are_passed_on(
+    shell: InteractiveShell, session: Session, monkeypatch: pytest.MonkeyPatch, line: str, kind: str, options: Any
+) -> None:
+    """Before or after the words, to the function of the same name."""
+    session.history.begin("churn", started_at=datetime(2030, 1, 2, tzinfo=UTC))
+    monkeypatch.setattr(session, "plot", lambda *words, **given: (words, given))
+    assert shell.find_magic("iterplot")(line) == ((kind, "churn"), options)
+
+
+@pytest.mark.parametrize("line", ["trend --metric auc", "phases --by engine", "compare churn --by colour"])
+def test_options_that_a_picture_does_not_take_are_refused(shell: InteractiveShell, session: Session, line: str) -> None:
+    """Instead of being ignored."""
+    session.history.begin("churn", started_at=datetime(2030, 1, 2, tzinfo=UTC))
+    with pytest.raises(UsageError, match=r"takes no|no such column or tag"):
+        shell.find_magic("iterplot")(line)
+
+
 def test_the_list_says_what_it_may_miss(
     shell: InteractiveShell, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

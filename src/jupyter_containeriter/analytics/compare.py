@@ -192,7 +192,7 @@ def _range(first: float, second: float | None, word: str, beside: Difference | N
     others += [beside.low, beside.high] if beside else []
     factor, unit = unit_for(max(abs(value) for value in (first, *others)))
     spread = abs(first - others[-1]) / factor if others else 0.0
-    digits = min(3, max(0 if unit == "ms" else 1, -math.floor(math.log10(spread)))) if spread > 0 else 1
+    digits = min(3, max(0 if unit == "ms" else 1, -math.floor(math.log10(spread)))) if spread > 0 else 2
     texts = [f"{value / factor:,.{digits}f}" for value in (first, *([second] if second is not None else []))]
     return f" {word} ".join(texts).replace("-", MINUS) + f" {unit}"
 

@@ -160,6 +160,13 @@ def test_rhythm_says_when() -> None:
     assert said == "churn: 12 iterations, 100 % between 13 and 16 h, most on Tuesdays (100 %), 0 % at weekends"
 
 
+def test_rhythm_names_no_hours_that_do_not_stand_out() -> None:
+    """Of iterations all around the clock."""
+    ends = pd.date_range("2030-01-07", periods=24 * 28, freq="h", tz="UTC")
+    said = title("rhythm", iterations(len(ends), finished_at=ends))
+    assert said == "churn: 672 iterations, at any hour of the day, 29 % at weekends"
+
+
 def test_few_are_no_habit() -> None:
     """Nothing is made of fewer than ten."""
     assert title("rhythm", iterations(9)) == "churn: 9 iterations, too few to tell a habit"
@@ -252,6 +259,14 @@ def test_the_sentence_of_too_few() -> None:
     said = title("compare", two_methods(3))
     assert said.startswith("churn: too few to tell containeriter from docker build: medians")
     assert said.endswith("3 and 3 iterations, 6 of each are needed")
+
+
+def test_equal_times_show_no_difference() -> None:
+    """An interval without any width has digits, too."""
+    frame = two_methods(10).assign(package_to_verified_seconds=0.22)
+    assert title("compare", frame).endswith(
+        "(95 % interval 0.00 to 0.00 s; medians 0.22 and 0.22 s, 10 and 10 iterations)"
+    )
 
 
 def test_one_group_alone_is_said() -> None:
