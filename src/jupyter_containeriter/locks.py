@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jupyter_containeriter.errors import BusyError
+from jupyter_containeriter.errors import BusyError, EngineError
 from jupyter_containeriter.heartbeat import Heartbeat
 
 _PATIENCE_SECONDS = 10
@@ -37,16 +37,23 @@ class NameLocks:
         ------
         BusyError
             Another kernel holds it, or this one does already.
+        EngineError
+            The directory cannot be written, so neither could the deployment's token be kept.
         """
-        lock = self._lock(name)
-        if lock.is_locked:
-            raise BusyError(
-                f"This kernel is working on {name} right now.", "Do it after that has ended, or use another name."
-            )
         try:
+            lock = self._lock(name)
+            if lock.is_locked:
+                raise BusyError(
+                    f"This kernel is working on {name} right now.", "Do it after that has ended, or use another name."
+                )
             lock.acquire(timeout=0)
         except Timeout as error:
             raise BusyError(f"Another kernel is working on {name} right now.") from error
+        except OSError as error:
+            raise EngineError(
+                f"The state of deployments cannot be kept in {self._directory}: {error}.",
+                "Make the place writable, or point CONTAINERITER_DATA_DIR to another one.",
+            ) from error
         try:
             yield
         finally:

@@ -107,12 +107,13 @@ def test_deploying_from_an_emptied_cache_says_so(lab: Lab, tmp_path: Path) -> No
 
 
 def test_data_directory_that_cannot_be_written_is_named(lab: Lab, tmp_path: Path) -> None:
-    """A data directory below a regular file is a HistoryError that names the place."""
+    """Without a data directory no token could be kept: one below a regular file is an error that names the place."""
     (tmp_path / "file").write_text("no directory")
     notebook = lab.open(CONTAINERITER_DATA_DIR=str(tmp_path / "file" / "data"))
     refusal = notebook.run(CALL).refusal()
-    assert refusal.kind == "HistoryError"
+    assert refusal.kind == "EngineError"
     assert str(tmp_path / "file" / "data") in refusal.message
+    assert "CONTAINERITER_DATA_DIR" in refusal.remedy
 
 
 def test_full_disk_under_the_data_is_named(lab: Lab, small_disk: Path) -> None:
@@ -129,14 +130,14 @@ def test_full_disk_under_the_data_is_named(lab: Lab, small_disk: Path) -> None:
 
 
 def test_history_that_is_no_database_is_left_alone(lab: Lab) -> None:
-    """A history file of other content is a HistoryError, and not a byte of it is changed."""
+    """A history file of other content is not changed by a byte, and models are deployed all the same."""
     lab.data.mkdir()
     lab.history.write_bytes(b"my precious notes\n" * 100)
     assert_left_alone(lab, lab.open(), "not a history")
 
 
 def test_damaged_history_is_left_alone(lab: Lab) -> None:
-    """A history with overwritten pages is a HistoryError, and not a byte of it is changed."""
+    """A history with overwritten pages is not changed by a byte, and models are deployed all the same."""
     make_history(lab)
     content = bytearray(lab.history.read_bytes())
     content[4096:8192] = b"\xff" * 4096
@@ -145,7 +146,7 @@ def test_damaged_history_is_left_alone(lab: Lab) -> None:
 
 
 def test_newer_history_is_left_alone(lab: Lab) -> None:
-    """A history of a newer version is a HistoryError that says to upgrade, and not a byte of it is changed."""
+    """A history of a newer version is not changed by a byte, and models are deployed all the same."""
     make_history(lab)
     connection = sqlite3.connect(lab.history)
     with connection:
@@ -155,27 +156,34 @@ def test_newer_history_is_left_alone(lab: Lab) -> None:
 
 
 def test_history_moved_aside_is_begun_anew(lab: Lab) -> None:
-    """The remedy for a damaged history works: moved aside, a new one begins."""
+    """The remedy for a damaged history works: moved aside, a new one begins with what was recorded meanwhile."""
     lab.data.mkdir()
     lab.history.write_bytes(b"my precious notes\n" * 100)
     notebook = lab.open()
-    assert "Move the file aside" in notebook.run(CALL).refusal().remedy
+    assert "Move the file aside" in notebook.ok(CALL).html
     lab.history.rename(lab.data / "aside")
     notebook.ok(CALL)
-    assert lab.statuses("mean") == ["verified"]
+    assert lab.statuses("mean") == ["verified", "verified"]
+    assert "mean:2" in notebook.ok("%deployments").html
 
 
 # --- steps ---------------------------------------------------------------------------------------------------------
 
 
 def assert_left_alone(lab: Lab, notebook: Notebook, said: str) -> None:
-    """Insist that every verb refuses the history, and that none changes it."""
+    """Insist that a model is deployed, shown and stopped, that the person is told, and that the file stays."""
     before = sha256(lab.history)
-    for call in (CALL, "%iterations", "%deployments"):
-        refusal = notebook.run(call).refusal()
-        assert refusal.kind == "HistoryError"
-        assert said in refusal.message
-        assert str(lab.history) in refusal.message
+    refusal = notebook.run("%iterations").refusal()  # nothing waits yet that could be shown
+    assert refusal.kind == "HistoryError"
+    assert said in refusal.message
+    first, second = notebook.ok(CALL), notebook.ok(CALL)
+    assert "verified" in first.html
+    assert said in first.html
+    assert str(lab.history) in first.html
+    assert said not in second.html
+    assert "mean" in notebook.ok("%deployments").html
+    assert "mean" in notebook.ok("%iterations").html
+    notebook.ok("%undeploy mean")
     assert sha256(lab.history) == before
 
 
