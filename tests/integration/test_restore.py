@@ -50,9 +50,9 @@ made, given = Net().eval(), torch.ones(2, 4)
 }
 
 
-def _same(notebook: Notebook, name: str, restored: str) -> None:
+def _same(notebook: Notebook, name: str, restored: str, *options: str) -> None:
     """Containerize what was restored of version 1, and insist that it is that version again."""
-    cell = notebook.ok(f"%containerize {restored} --name {name}")
+    cell = notebook.ok(" ".join((f"%containerize {restored} --name {name}", *options)))
     assert f"The same model as {name}:1" in cell.html
 
 
@@ -60,7 +60,7 @@ def _rows_agree(lab: Lab, name: str) -> None:
     first, *others = lab.rows(name)
     assert others
     for row in others:
-        assert (row["status"], row["parity"], row["sent_bytes"]) == ("verified", first["parity"], 0)
+        assert (row["status"], row["parity"], row["sent_bytes"], row["hot"]) == ("verified", first["parity"], 0, True)
         for column in ("model_digest", "image_digest", "environment_digest", "code_digest", "data_digest"):
             assert row[column] == first[column]
 
@@ -77,7 +77,7 @@ def test_a_model_comes_back_and_is_the_same_version(
     card = maker.ok(f"%restore {name}:1 --as old").html
     assert "exactly as it did" in card
     assert maker.value("type(old).__qualname__ == type(made).__qualname__ and old is not made")
-    _same(maker, name, "old")
+    _same(maker, name, "old", "--sample given")
     maker.close()
     newcomer = lab.open(engine)
     assert "exactly as it did" in newcomer.ok(f"%restore {name}:1 --as old").html
