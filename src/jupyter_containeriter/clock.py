@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ class CellClock:
         self._run_began = 0.0
         self._first = (time.monotonic() if began is None else began, 0.0)
         self._marks: dict[str, tuple[float, float]] = {}
+        self._days: dict[str, datetime] = {}
 
     def cell_started(self, source: str = "", number: int | None = None, key: object = None) -> None:
         """Note that a cell begins to execute; ``key`` is what its end is known by."""
@@ -113,10 +115,15 @@ class CellClock:
         run = max(0.0, self._total_run(at) - run_before)
         return max(0.0, at - since - run), run
 
-    def mark(self, name: str, at: float | None = None) -> None:
-        """Begin to count anew for this name, from that moment (now by default)."""
+    def mark(self, name: str, at: float | None = None, day: datetime | None = None) -> None:
+        """Begin to count anew for this name, from that moment (now by default), which is this time of day."""
         at = time.monotonic() if at is None else at
         self._marks[name] = (at, self._total_run(at))
+        self._days[name] = datetime.now(UTC) if day is None else day
+
+    def marked(self, name: str) -> datetime | None:
+        """Return the time of day at which the name was marked last, None where it never was."""
+        return self._days.get(name)
 
     def _end(self, position: int) -> None:
         now, thread = time.monotonic(), threading.get_ident()

@@ -58,7 +58,8 @@ class Record:
         cell = session.clock.current
         iteration = session.history.begin(
             name,
-            started_at=datetime.now(UTC) - timedelta(seconds=before),
+            # The very moment in which the one before ended, so that rows are in order.
+            started_at=session.clock.marked(name) or datetime.now(UTC) - timedelta(seconds=before),
             think_seconds=think,
             run_seconds=run,
             execution_count=cell.number if cell else None,
@@ -121,9 +122,10 @@ class Record:
         times = self._times
         total = times.close()
         times.changed = lambda _: None
-        self._session.clock.mark(self.iteration.name, times.ended)
+        finished_at = datetime.now(UTC)
+        self._session.clock.mark(self.iteration.name, times.ended, finished_at)
         before = (self.iteration.think_seconds or 0.0) + (self.iteration.run_seconds or 0.0)
-        self.note(finished_at=datetime.now(UTC), cycle_seconds=before + total, **_columns(times.seconds))
+        self.note(finished_at=finished_at, cycle_seconds=before + total, **_columns(times.seconds))
 
     def finish(self, status: Status, error: str = "") -> None:
         """Write the row once and for all; the iteration ends with this call, unless it was ended before."""
