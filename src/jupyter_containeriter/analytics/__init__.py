@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.types import EVENT_COLUMNS, LOAD_COLUMNS
+
 from .kinds import KINDS, Kind, needs
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def plot(
         Only this model's; all without it.
     events, loads
         Rollbacks and the like (:data:`~jupyter_containeriter.types.EVENT_COLUMNS`) and load tests
-        (:data:`~jupyter_containeriter.types.LOAD_COLUMNS`), for kinds that need them.
+        (:data:`~jupyter_containeriter.types.LOAD_COLUMNS`), for kinds that need them; none by default.
     **options
         ``metric`` and ``better`` (``"higher"`` or ``"lower"``) of the kind ``metric``; ``by`` (a column, or the key
         of a tag) of the kind ``compare``.
@@ -97,14 +99,20 @@ def plot(
     draw = getattr(import_module(f".{kind}", __name__), f"plot_{kind}")
     given = {option: value for option, value in options.items() if value is not None}
     if needed.events:
-        given["events"] = _of(events, name)
+        given["events"] = _of(_empty(EVENT_COLUMNS) if events is None else events, name)
     if needed.loads:
-        given["loads"] = _of(loads, name)
+        given["loads"] = _of(_empty(LOAD_COLUMNS) if loads is None else loads, name)
     # The styles set by the person are for the person's own figures.
     with style.context("default"):
         figure: Figure = draw(_of(frame, name), name, **given)
         return figure
 
 
-def _of(frame: DataFrame | None, name: str | None) -> DataFrame | None:
-    return frame if frame is None or name is None else frame[frame["name"] == name]
+def _of(frame: DataFrame, name: str | None) -> DataFrame:
+    return frame if name is None else frame[frame["name"] == name]
+
+
+def _empty(columns: tuple[str, ...]) -> DataFrame:
+    from pandas import DataFrame
+
+    return DataFrame(columns=list(columns))

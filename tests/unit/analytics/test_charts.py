@@ -83,6 +83,13 @@ def test_empty_says_what_to_run(kind: str) -> None:
     assert text.get_text() == "No iterations of churn yet: run %containerize MODEL --name churn"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_frame_is_enough(kind: str) -> None:
+    """Without events and load tests there were none."""
+    figure: Any = plot(kind, with_failures(iterations(9)))
+    figure.draw_without_rendering()
+
+
 def test_functions_are_reached_from_the_package() -> None:
     """All that is listed is there, and nothing else."""
     assert all(callable(getattr(analytics, name)) for name in analytics.__all__ if name != "KINDS")
