@@ -90,6 +90,13 @@ def test_the_image_is_valid_and_starts_the_base_s_python(story: Story) -> None:
     assert config["User"] == "65532:65532"
 
 
+def test_a_model_comes_back_from_another_base(story: Story) -> None:
+    """What is read are the layers of the model and the code, whatever is below them."""
+    _, notebook, name = story
+    assert "exactly as it did" in notebook.ok(f"%restore {name}:1 --as old").html
+    assert notebook.value("old.predict(X[5:9]).tolist() == fitted.predict(X[5:9]).tolist()")
+
+
 def test_what_stands_on_another_base_can_be_pushed(story: Story, registry: RealRegistry) -> None:
     """The layers of the base go along as they are in the image, so that the digest stays."""
     lab, notebook, name = story

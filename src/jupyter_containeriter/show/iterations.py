@@ -57,7 +57,7 @@ class Iterations(pd.DataFrame):
         return tuple(self.columns) == ITERATION_COLUMNS
 
     def _shown(self) -> list[Row]:
-        newest = self.iloc[::-1].iloc[:SHOWN]
+        newest = self.iloc[-SHOWN:].iloc[::-1]
         found = [_plain(row) for row in newest.to_dict("records")]
         params = {(row["name"], row["version"]): row["params"] for row in found}
         rows = []
