@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.deployment import Deployment
@@ -28,7 +28,7 @@ from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.standing import highest_version, iterations_of, started, telling
-from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits
+from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits, Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -305,11 +305,15 @@ class Session:
         if where is not None:
             frame = chosen(frame, where)
             frame = frame.tail(len(frame) if last is None else last).reset_index(drop=True)
-        return Iterations.of(frame, self._params_of)
+        return Iterations.of(frame, self.params_before)
 
-    def _params_of(self, name: str, version: int) -> Mapping[str, Any] | None:
-        iteration = self.history.get(name, version)
-        return None if iteration is None else iteration.params
+    def params_before(self, name: str, version: int) -> Mapping[str, Any] | None:
+        """Return the params of the last version before one of which there is an image; None without such a version.
+
+        Other ways of deploying know no params by themselves: a version of theirs has not lost any.
+        """
+        earlier = self.history.latest(name, get_args(Status), before=version)
+        return None if earlier is None else earlier.params
 
     def compare(self, name: str, before: int, after: int) -> VersionChanges:
         """Tell what changed; see :func:`jupyter_containeriter.comparison.compare_versions`."""

@@ -291,9 +291,9 @@ class Road:
         """Return the params that are not those of the version before, where that one has some."""
         iteration = self._record.iteration
         with suppress(HistoryError):
-            before = self._session.history.get(iteration.name, iteration.version - 1)
-            if before is not None and before.params:
-                return changed(before.params, iteration.params)
+            before = self._session.params_before(iteration.name, iteration.version)
+            if before and iteration.params:
+                return changed(before, iteration.params)
         return {}
 
     def _deployment(

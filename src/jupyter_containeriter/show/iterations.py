@@ -12,7 +12,7 @@ from jupyter_containeriter.show.rows import SHOWN, Row, rows_html, rows_text
 from jupyter_containeriter.types import ITERATION_COLUMNS
 
 Before = Callable[[str, int], Mapping[str, Any] | None]
-"""Returns the params of a version, None where there is no such version."""
+"""Returns the params of the version before one, None where there is none."""
 
 
 class Iterations(pd.DataFrame):
@@ -31,7 +31,7 @@ class Iterations(pd.DataFrame):
 
     @classmethod
     def of(cls, frame: pd.DataFrame, before: Before) -> Iterations:
-        """Return the iterations of a frame; ``before`` tells the params of versions that are not in it."""
+        """Return the iterations of a frame; ``before`` tells the params of the version before one."""
         found = cls(frame)
         found._before = before
         return found
@@ -62,8 +62,7 @@ class Iterations(pd.DataFrame):
         params = {(row["name"], row["version"]): row["params"] for row in found}
         rows = []
         for row in found:
-            earlier = row["name"], row["version"] - 1
-            before = params[earlier] if earlier in params else self._before(*earlier)
+            before = params.get((row["name"], row["version"] - 1)) or self._before(row["name"], row["version"])
             rows.append(Row(row, before))
         return rows
 

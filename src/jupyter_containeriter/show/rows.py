@@ -71,8 +71,8 @@ class Row:
 
     @property
     def changes(self) -> dict[str, tuple[Any, Any]]:
-        """Params that are not those of the version before."""
-        return {} if self.before is None else changed(self.before, self.params)
+        """Params that are not those of the version before; none where this one has none at all."""
+        return changed(self.before, self.params) if self.before and self.params else {}
 
     @property
     def call_seconds(self) -> float:

@@ -69,12 +69,22 @@ def test_texts_of_people_are_texts(session: Session) -> None:
 
 def test_changed_params_are_marked(session: Session) -> None:
     """Against the version before, also where that one is not among those chosen."""
-    add(session, params={"depth": 3, "seed": 1})
-    add(session, params={"depth": 5, "seed": 1})
+    add(session, params={"depth": 3, "seed": 1}, image_digest="sha256:3")
+    add(session, params={"depth": 5, "seed": 1}, image_digest="sha256:5")
     for frame in (session.iterations(), session.iterations(last=1), session.iterations(where="depth == 5")):
         assert "depth 5 (was 3)" in frame.text()
         assert "<b>depth 5</b>" in frame.html()
         assert "1 unchanged" in frame.html()
+
+
+def test_other_ways_of_deploying_lose_no_params(session: Session) -> None:
+    """A version of which nothing is known changed nothing; the next one is compared with the last that is known."""
+    add(session, params={"depth": 3}, image_digest="sha256:3")
+    add(session, method="docker build")
+    add(session, params={"depth": 5}, image_digest="sha256:5")
+    text = session.iterations().text()
+    assert text.count("was") == 1
+    assert "depth 5 (was 3)" in text
 
 
 def test_the_best_is_marked_for_each_model(session: Session) -> None:
