@@ -116,7 +116,7 @@ def _time(options: argparse.Namespace) -> int:
     command = options.command
     if not command:
         raise UsageError("There is no command to time.", 'For example: time churn --method "make" -- make deploy')
-    block = api.session().iteration(options.name, options.method, note=options.note, cells=False)
+    block = api.kernel.session().iteration(options.name, options.method, note=options.note, cells=False)
     code = 0
     try:
         with block:

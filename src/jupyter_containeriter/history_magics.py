@@ -93,7 +93,7 @@ class HistoryMagics(Magics):
         kind = words.pop(0) if words and words[0] in KINDS else KINDS[0]
         if len(words) > 1:
             raise UsageError(f"%iterplot {line.strip()}: too many words.", f"Kinds are {', '.join(KINDS)}.")
-        names = api.session().history.names() if words else []
+        names = api.kernel.session().history.names() if words else []
         if words and words[0] not in names:
             raise UsageError(
                 f"%iterplot {line.strip()}: {words[0]} is neither a kind of picture nor a model.",
@@ -111,7 +111,7 @@ class HistoryMagics(Magics):
 
         arguments = _restore_parser().parse_line(line)
         assert self.shell is not None
-        variable = variable_for(api.session(), arguments.reference, arguments.variable, self.shell.user_ns)
+        variable = variable_for(api.kernel.session(), arguments.reference, arguments.variable, self.shell.user_ns)
         restored = api.run_restore(arguments.reference, variable)
         self.shell.user_ns[variable] = restored.model
         return restored

@@ -45,7 +45,7 @@ def test_arguments_of_another_type_are_named(argument: str, value: Any) -> None:
 def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A count of GPUs may be a number, one package a text, and limits whole numbers."""
     heard: list[Any] = []
-    monkeypatch.setattr(api, "run_containerize", lambda *given: heard.extend(given))
+    monkeypatch.setattr(api.deploying, "run_containerize", lambda *given: heard.extend(given))
     api.containerize(max, gpus=2, cpus=2, include="numpy", exclude=["pandas"])
     request, options = heard
     assert (options.gpus, options.cpus) == ("2", 2.0)

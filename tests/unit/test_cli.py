@@ -34,7 +34,7 @@ def engine() -> FakeEngine:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> Iterator[Session]:
     """Give the session that the verbs use, with one model that runs."""
     session = Session(ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")))
-    monkeypatch.setattr(api, "session", lambda: session)
+    monkeypatch.setattr(api.kernel, "session", lambda: session)
     monkeypatch.setattr(session, "engines", lambda: [engine])
     image = tiny_image(tmp_path)
     row = session.history.begin("churn", started_at=_NOW, params={"k": 3}, metrics={"acc": float("nan")}, note="ä")

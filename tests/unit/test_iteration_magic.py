@@ -24,7 +24,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     monkeypatch.setattr(magics, "kernel_clock", lambda: clock)
     settings = ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache"))
     session = Session(settings, clock)
-    monkeypatch.setattr(api, "session", lambda: session)
+    monkeypatch.setattr(api.kernel, "session", lambda: session)
     monkeypatch.setattr(session, "engines", lambda: [FakeEngine()])
     yield session
     session.history.close()

@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> CellClock:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """Give the session of the kernel."""
     session = Session(ContainerIter(data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")))
-    monkeypatch.setattr(api, "session", lambda: session)
+    monkeypatch.setattr(api.kernel, "session", lambda: session)
     monkeypatch.setattr(session, "engines", lambda: [FakeEngine()])
     yield session
     session.history.close()
