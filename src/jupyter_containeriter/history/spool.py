@@ -148,7 +148,10 @@ class Spool:
 
     def note_version(self, name: str, version: int) -> None:
         """Remember a version that was given. Whoever calls holds the name."""
-        self._save(f"{name}{_VERSION}", str(version))
+        # Not as a whole or not at all: half of it would only be read as nothing, and this is done for every iteration.
+        with suppress(OSError):
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.directory / f"{name}{_VERSION}").write_text(str(version))
 
     # --- files -------------------------------------------------------------------------------------------------------
 
