@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jupyter_containeriter.capture.snapshot import CaptureRequest
     from jupyter_containeriter.comparison import VersionChanges
     from jupyter_containeriter.contents import ImageContents
+    from jupyter_containeriter.exchange import Exported, Merged
     from jupyter_containeriter.garbage import GarbageCollector
     from jupyter_containeriter.image.cache import LayerCache
     from jupyter_containeriter.measurement import LoadTest
@@ -351,6 +352,18 @@ class Session:
         from jupyter_containeriter.bill import bill_of_materials
 
         return bill_of_materials(self, reference, path)
+
+    def export(self, path: str, name: str | None = None) -> Exported:
+        """Write iterations to a file; see :func:`jupyter_containeriter.exchange.export`."""
+        from jupyter_containeriter.exchange import export
+
+        return export(self, path, name)
+
+    def merge(self, source: str) -> Merged:
+        """Bring in another history; see :func:`jupyter_containeriter.exchange.merge`."""
+        from jupyter_containeriter.exchange import merge
+
+        return merge(self, source)
 
     def loadtest(
         self, name: str, seconds: float, connections: Sequence[int], progress: Progress | None = None

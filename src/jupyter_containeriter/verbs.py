@@ -91,6 +91,27 @@ def _sbom_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", default="", help="the file to write")
 
 
+def _export(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.export(arguments.path, arguments.name)
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="the file to write: ….parquet or ….csv")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="name of the model; all of them by default")
+
+
+def _merge(arguments: argparse.Namespace) -> Shown:
+    from jupyter_containeriter import api
+
+    return api.merge(arguments.source)
+
+
+def _merge_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="PATH|URL", help="another history, or an exported file")
+
+
 def _report(arguments: argparse.Namespace) -> Shown:
     from jupyter_containeriter import api
 
@@ -149,6 +170,8 @@ VERBS = (
     Verb("sbom", "write a bill of materials (CycloneDX) of a version", _sbom, _sbom_arguments),
     Verb("loadtest", "measure what the container of a model costs", loadtest, loadtest_arguments),
     Verb("report", "write the history of a model as one HTML page", _report, _report_arguments),
+    Verb("export", "write the history to a Parquet or CSV file", _export, _export_arguments),
+    Verb("merge", "bring in another history, or an exported file", _merge, _merge_arguments),
     Verb("gc", "give disk back: remove old versions, oldest first", _gc, _gc_arguments),
     Verb("doctor", "look at everything a deployment needs", _doctor),
     Verb("config", "list the settings, and where each comes from", _config),

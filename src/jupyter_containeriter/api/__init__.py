@@ -11,7 +11,17 @@ from jupyter_containeriter.api.deploying import (
     run_containerize,
     undeploy,
 )
-from jupyter_containeriter.api.history import compare, iteration, iterations, plot, report, restore, run_restore
+from jupyter_containeriter.api.history import (
+    compare,
+    export,
+    iteration,
+    iterations,
+    merge,
+    plot,
+    report,
+    restore,
+    run_restore,
+)
 from jupyter_containeriter.api.kernel import notebook_name
 from jupyter_containeriter.api.upkeep import config, doctor, gc, inspect, push, save, sbom
 
@@ -22,12 +32,14 @@ __all__ = [
     "deploy",
     "deployments",
     "doctor",
+    "export",
     "gc",
     "inspect",
     "iteration",
     "iterations",
     "kernel",
     "loadtest",
+    "merge",
     "notebook_name",
     "plot",
     "push",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jupyter_containeriter.comparison import VersionChanges
+    from jupyter_containeriter.exchange import Exported, Merged
     from jupyter_containeriter.progress import Progress
     from jupyter_containeriter.restoring import Restored
     from jupyter_containeriter.road.timed import TimedIteration
@@ -181,3 +182,38 @@ def report(name: str, path: str | os.PathLike[str] = "") -> Report:
     """
     check(model=name, path=path)
     return kernel.session().report(name, os.fspath(path))
+
+
+def export(path: str | os.PathLike[str], name: str | None = None) -> Exported:
+    """Write the iterations of one model or of all to ``….parquet`` or ``….csv``, in place of what is there.
+
+    :func:`merge` brings them back exactly: mappings are JSON text, times have their zone.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model.
+    UsageError
+        The path ends otherwise or cannot be written, or the extra ``parquet`` is not installed.
+    """
+    check(path=path, name=name)
+    return kernel.session().export(os.fspath(path), name)
+
+
+def merge(source: str | os.PathLike[str]) -> Merged:
+    """Bring in what another history holds and this one does not; nothing is there twice, however often it is merged.
+
+    Parameters
+    ----------
+    source
+        A history (a file, or ``postgresql://user@host/database``), or what :func:`export` wrote.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, or it holds no history.
+    HistoryError
+        One of the two cannot be used now.
+    """
+    check(path=source)
+    return kernel.session().merge(os.fspath(source))

@@ -82,24 +82,23 @@ class Database:
         back to one that runs.
         """
         with self._transaction(exclusive=True) as (connection, table):
-            known = table.select().with_only_columns(table.c.version, table.c.status).where(table.c.id == iteration.id)
-            row = connection.execute(known).first()
-            if row is None:
-                return _add(connection, table, _with_free_version(connection, table, iteration))
-            if row.status == "running" or iteration.status != "running":
-                _update(connection, table, iteration)
-            return replace(iteration, version=row.version)
+            return _put(connection, table, iteration)[0]
 
-    def add(self, nouns: Iterable[Event | LoadLevel]) -> int:
-        """Add events and levels of load tests that are not there yet; return how many these were."""
-        count = 0
+    def add(self, nouns: Iterable[Event | LoadLevel]) -> None:
+        """Add events and levels of load tests that are not there yet."""
         with self._transaction(exclusive=True) as (connection, _table):
             for noun in nouns:
-                table = table_of(type(noun))
-                if connection.execute(table.select().where(table.c.id == noun.id)).first() is None:
-                    connection.execute(table.insert().values(_row(noun)))
-                    count += 1
-        return count
+                _add_once(connection, noun)
+
+    def merge(self, nouns: Iterable[Noun]) -> list[tuple[Noun, bool]]:
+        """Write all of them, or none; return each as it is here by now, and whether it was not before."""
+        with self._transaction(exclusive=True) as (connection, table):
+            return [
+                _put(connection, table, noun, newer=False)
+                if isinstance(noun, Iteration)
+                else (noun, _add_once(connection, noun))
+                for noun in nouns
+            ]
 
     def delete(self, iteration_id: str) -> None:
         """Forget an iteration."""
@@ -140,6 +139,16 @@ class Database:
         with self._transaction() as (connection, table):
             statement = table.select().where(table.c.image_digest != "")
             return _all(connection, statement.order_by(table.c.started_at, table.c.version))
+
+    def all(self, kind: type[Noun], name: str | None = None) -> list[Noun]:
+        """Return every row of a kind (of one model), in the order it happened."""
+        with self._transaction() as (connection, _table):
+            table = table_of(kind)
+            moment = {Iteration: "started_at", Event: "happened_at", LoadLevel: "measured_at"}[kind]
+            statement = table.select().order_by(table.c[moment], table.c.version, table.c.id)
+            if name is not None:
+                statement = statement.where(table.c.name == name)
+            return [kind(**row) for row in connection.execute(statement).mappings()]
 
     def images(self) -> list[tuple[str, str]]:
         """Return digest and engine of every image that was built."""
@@ -224,6 +233,28 @@ def table_of(kind: type[Noun]) -> Table:
 def _add(connection: Connection, table: Table, iteration: Iteration) -> Iteration:
     connection.execute(table.insert().values(_row(iteration)))
     return iteration
+
+
+def _put(connection: Connection, table: Table, iteration: Iteration, *, newer: bool = True) -> tuple[Iteration, bool]:
+    """Write an iteration that may have a row already; return it as it is there, and whether it is new.
+
+    A row that has ended is never set back to one that runs; where what is given need not be ``newer``, it stays.
+    """
+    known = table.select().with_only_columns(table.c.version, table.c.status).where(table.c.id == iteration.id)
+    row = connection.execute(known).first()
+    if row is None:
+        return _add(connection, table, _with_free_version(connection, table, iteration)), True
+    if row.status == "running" or (newer and iteration.status != "running"):
+        _update(connection, table, iteration)
+    return replace(iteration, version=row.version), False
+
+
+def _add_once(connection: Connection, noun: Event | LoadLevel) -> bool:
+    table = table_of(type(noun))
+    if connection.execute(table.select().where(table.c.id == noun.id)).first() is not None:
+        return False
+    connection.execute(table.insert().values(_row(noun)))
+    return True
 
 
 def _update(connection: Connection, table: Table, iteration: Iteration) -> bool:

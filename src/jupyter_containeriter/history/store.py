@@ -20,6 +20,8 @@ from .spool import Forgotten, Spool
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from .transfer import MergeCounts
+
 
 class History:
     """Every iteration, one row each, in a file or a database that several kernels may share.
@@ -252,6 +254,38 @@ class History:
                 raise
             warnings.warn(f"Only what waits for the history is shown. {error}", stacklevel=3)
             return frame_of(kind, rows, columns, last)
+
+    # --- other places ------------------------------------------------------------------------------------------------
+
+    def export(self, path: Path, name: str | None = None) -> int:
+        """Write the iterations of one model or of all to ``….parquet`` or ``….csv``; return how many.
+
+        :meth:`merge` brings them back exactly: with their ids, mappings as JSON, times in UTC.
+        """
+        from .transfer import export
+
+        rows = self._delivery.ask(lambda: self._database.all(Iteration, name))
+        return export([row for row in rows if isinstance(row, Iteration)], path)
+
+    def merge(self, source: Path | str) -> MergeCounts:
+        """Bring in what another history, or an exported file, holds and this one does not; all of it or nothing.
+
+        Rows are known by their ids, so nothing is there twice, however often it is merged. Where another iteration has
+        the version of one that is brought in, that one gets the next free one.
+        """
+        from .transfer import MergeCounts, rows_of
+
+        given = rows_of(source)
+        merged = self._delivery.ask(lambda: self._database.merge(given))
+        added = [noun for noun, new in merged if new]
+        rows = [(before, after) for before, (after, new) in zip(given, merged, strict=True) if new]
+        return MergeCounts(
+            sum(isinstance(noun, Iteration) for noun in added),
+            sum(isinstance(noun, Event) for noun in added),
+            sum(isinstance(noun, LoadLevel) for noun in added),
+            sum(isinstance(noun, Iteration) and not new for noun, new in merged),
+            tuple((before.name, before.version, after.version) for before, after in rows if before != after),
+        )
 
     def close(self) -> None:
         """Let go of the database. The next use opens it again."""
