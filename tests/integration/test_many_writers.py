@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager
 from postgres_bench import Postgres, postgres
 
 from jupyter_containeriter.history import History
@@ -118,3 +123,88 @@ def test_killed_writers_leave_nothing_running(settings: ContainerIter) -> None:
     assert set(rows["status"]) <= {"verified", "failed", "interrupted"}
     assert len(written) <= len(rows) <= len(written) + WRITERS * 2
     session.history.close()
+
+
+#: The same by real kernels, with the API that people use.
+KERNEL = """
+import jupyter_containeriter as citer
+for number in range({each}):
+    with citer.iteration("model-{number}", method="script"):
+        ...
+"""
+
+
+@pytest.fixture
+def kernels(settings: ContainerIter) -> Iterator[list[KernelManager]]:
+    """Start the kernels, a few at a time; they end with the test."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CONTAINERITER_")}
+    environment |= {
+        "CONTAINERITER_DATA_DIR": str(settings.data_path),
+        "CONTAINERITER_CACHE_DIR": str(settings.cache_path),
+        "CONTAINERITER_HISTORY": str(settings.history),
+        "CONTAINERITER_ENGINE": "process",
+    }
+    started: list[KernelManager] = []
+    try:
+        for _ in range(WRITERS):
+            manager = KernelManager(kernel_name="python3")
+            manager.start_kernel(env=environment)
+            started.append(manager)
+            client = manager.blocking_client()
+            client.start_channels()
+            client.wait_for_ready(timeout=120)
+            client.stop_channels()
+        yield started
+    finally:
+        for manager in started:
+            manager.shutdown_kernel(now=True)
+
+
+def run_everywhere(kernels: list[KernelManager], each: int) -> list[BlockingKernelClient]:
+    """Let every kernel begin its iterations."""
+    clients = [manager.blocking_client() for manager in kernels]
+    for number, client in enumerate(clients):
+        client.start_channels()
+        client.execute(KERNEL.format(each=each, number=number))
+    return clients
+
+
+def test_kernels_write_every_row(settings: ContainerIter, kernels: list[KernelManager]) -> None:
+    """Twelve kernels of fifty iterations each: no error, and every row is there with a version of its own."""
+    clients = run_everywhere(kernels, EACH)
+    replies = [client.get_shell_msg(timeout=240)["content"] for client in clients]
+    for client in clients:
+        client.stop_channels()
+    assert [reply.get("evalue", "") for reply in replies] == [""] * WRITERS
+    history = History(settings.history_location)
+    frame = history.frame(columns=["name", "version", "status"])
+    history.close()
+    assert Counter(frame["status"]) == {"deployed": WRITERS * EACH}
+    # None had to wait because the history was busy.
+    assert not list((settings.data_path / "spool").glob("*/*.json"))
+    assert sorted(frame["version"]) == sorted(list(range(1, EACH + 1)) * WRITERS)
+
+
+def test_killed_kernels_leave_nothing_running(settings: ContainerIter, kernels: list[KernelManager]) -> None:
+    """Kernels that are killed at any moment: afterwards every iteration has ended one way or the other."""
+    clients = run_everywhere(kernels, 100_000)
+    session = Session(settings)
+    deadline = time.monotonic() + 120
+    while len(session.history.names()) < WRITERS:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    order = random.Random(7)
+    for manager in order.sample(kernels, WRITERS):
+        time.sleep(order.uniform(0.02, 0.2))
+        manager.signal_kernel(signal.SIGKILL)
+    for client in clients:
+        client.stop_channels()
+    for manager in kernels:
+        while manager.is_alive():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    session.reconciler.reconcile()
+    statuses = Counter(session.history.frame(columns=["status"])["status"])
+    session.history.close()
+    assert set(statuses) <= {"deployed", "interrupted"}
+    assert statuses["deployed"] >= WRITERS
