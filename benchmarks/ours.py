@@ -67,8 +67,8 @@ class Ours:
 
     def clean(self) -> None:
         """Stop what runs."""
-        for engine, container in self.session.live(self.name):
-            self.session.remove(engine, container)
+        for engine, container in self.session.standing.live(self.name):
+            self.session.standing.remove(engine, container)
 
 
 def plain_image(image: Image, layers: tuple[Layer, ...], reference: str) -> Image:

@@ -284,7 +284,7 @@ class GarbageCollector:
         yield from session.workspace.glob(f"*/{UNPACKING}*")
         for engine in engines:
             yield from engine.leftovers(known)
-        containers = [container for _, container in session.containers(engines)]
+        containers = [container for _, container in session.standing.containers(engines)]
         asked = {engine.describe().endpoint for engine in engines}
         yield from session.handles.unused({c.id for c in containers}, {c.name for c in containers}, asked)
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from jupyter_containeriter.standing import started
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Iteration
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ def kept_versions(
     engines
         Those that tell what runs. A name whose promoted container is on none of them may run there.
     """
-    live = {(container.name, container.version) for _, container in session.containers(engines)}
+    live = {(container.name, container.version) for _, container in session.standing.containers(engines)}
     # Not what they serve: its files are those that a server reads while it runs, and starts with again.
-    begun = {(one.name, one.version) for engine in engines for one in started(session, engine)}
+    begun = {(one.name, one.version) for engine in engines for one in session.standing.started(engine)}
     asked = {engine.describe().endpoint for engine in engines}
-    unreachable = bool(session.unreachable())
+    unreachable = bool(session.standing.unreachable())
     reasons: dict[tuple[str, int], str] = {}
     for name, group in groupby(sorted(rows, key=lambda row: (row.name, row.version)), key=lambda row: row.name):
         versions = list(group)

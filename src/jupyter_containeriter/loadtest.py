@@ -133,7 +133,7 @@ def _running(session: Session, name: str) -> Deployment:
     for deployment in session.deployments():
         if deployment.name == name and deployment.url:
             return deployment
-    told = f" {session.unreachable()}" if session.unreachable() else ""
+    told = f" {session.standing.unreachable()}" if session.standing.unreachable() else ""
     raise NotFoundError(f"No container of {name} runs.{told}", f"Start one: %containerize, or %deploy {name}.")
 
 

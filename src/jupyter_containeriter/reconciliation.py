@@ -68,7 +68,7 @@ class Reconciler:
         """
         self.remarks = []
         with suppress(EngineError):
-            names = {container.name for _, container in self._session.containers()}
+            names = {container.name for _, container in self._session.standing.containers()}
             for name in sorted(names):
                 self._keep_one(name, ended=ended)
             self.remarks += self._gone(names)
@@ -93,7 +93,7 @@ class Reconciler:
 
     def _starved(self, name: str) -> list[str]:
         """Say that the promised container of a name ran out of memory; it is not started again."""
-        container = self._session.serving(name)
+        container = self._session.standing.serving(name)
         if container is None or container.running or not container.oom_killed:
             return []
         label = f"{name}:{container.version}"
@@ -145,7 +145,7 @@ class Reconciler:
     def _broken(self, name: str, failed: str = "") -> tuple[Engine, Container] | None:
         """Return the promoted container of a name, as what it is to serve; None where it does so."""
         promise = self._session.handles.promise(name)
-        pairs = self._session.live(name) if promise else []
+        pairs = self._session.standing.live(name) if promise else []
         found = next((pair for pair in pairs if promise and pair[1].id == promise.container), None)
         if found is None or found[1].iteration == failed or self._is_kept(*found, alone=not failed):
             return None
@@ -198,13 +198,13 @@ class Reconciler:
             try:
                 with self._session.locks.exclusive(name):
                     for engine, container in self._orphans(name):
-                        self._session.remove(engine, container)
+                        self._session.standing.remove(engine, container)
             except BusyError:
                 # Its kernel is starting one beside the other, and tidies up by itself.
                 continue
 
     def _orphans(self, name: str | None = None) -> list[tuple[Engine, Container]]:
-        pairs = [pair for pair in self._session.containers() if name in {None, pair[1].name}]
+        pairs = [pair for pair in self._session.standing.containers() if name in {None, pair[1].name}]
         iterations = self._session.history.by_ids(container.iteration for _, container in pairs)
         promises = [self._session.handles.promise(container.name) for _, container in pairs]
         promised = {promise.container for promise in promises if promise}

@@ -7,10 +7,9 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -27,7 +26,7 @@ from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
-from jupyter_containeriter.standing import highest_version, iterations_of, started, telling
+from jupyter_containeriter.standing import Standing, telling
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits, Status
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ class Session:
         self.clock = clock or CellClock()
         self.host = socket.gethostname()
         self.locks = NameLocks(settings.data_path / "locks")
+        self.standing = Standing(self)
         self.reconciler = Reconciler(self)
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Session:
         with suppress(OSError):  # the history itself says best what is wrong
             # Rows, tokens and unpacked models are nobody else's business.
             self.settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        known = functools.partial(highest_version, self)
+        known = self.standing.highest_version
         return History(self.settings.history_location, self._spool, self.locks.owner, known)
 
     @property
@@ -221,7 +221,7 @@ class Session:
         progress = progress or Silent()
         self.reconciler.reconcile()
         iteration = self.find(name, version)
-        serving = self.serving(name)
+        serving = self.standing.serving(name)
         options = replace(self._options_of_live(serving), fresh=fresh)
         with self.locks.exclusive(name), recorded(self, iteration, serving, progress):
             return Road(self, self.engine(options.engine), options, progress).deploy(iteration)
@@ -238,7 +238,7 @@ class Session:
         if to is not None:
             return self.deploy(f"{name}:{to}", progress=progress)
         self.reconciler.reconcile()
-        serving = self.serving(name)
+        serving = self.standing.serving(name)
         if serving is None:
             raise NotFoundError(
                 f"No container of {name} runs that could be rolled back.",
@@ -263,32 +263,32 @@ class Session:
         check_name(name)
         self.reconciler.reconcile()
         with self.locks.exclusive(name):
-            live = self.live(name)
+            live = self.standing.live(name)
             if not live:
                 if self.handles.engine(name) in {engine.describe().endpoint for engine in self.engines()}:
                     # Its container was removed from outside, and need not be missed any more.
                     self.handles.release(name)
-                told = f" {self.unreachable()}" if self.unreachable() else ""
+                told = f" {self.standing.unreachable()}" if self.standing.unreachable() else ""
                 raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
-            serving = self.serving(name) or live[0][1]
+            serving = self.standing.serving(name) or live[0][1]
             with recorded(self, None, serving, Silent()):
                 self.handles.release(name)
                 for engine, container in live:
-                    self.remove(engine, container)
+                    self.standing.remove(engine, container)
         return serving.version
 
     def deployments(self) -> list[Deployment]:
         """Return what runs now, as the engines report it, by name."""
         self.reconciler.reconcile()
         self.reconciler.keep_promises()
-        pairs = self.containers()
-        iterations = iterations_of(self, [container for _, container in pairs])
+        pairs = self.standing.containers()
+        iterations = self.standing.iterations_of([container for _, container in pairs])
         found = [
-            self.handle(engine, container, iterations[container.iteration])
+            Deployment.of(iterations[container.iteration], engine, container, self.handles)
             for engine, container in pairs
             if container.iteration in iterations
             and iterations[container.iteration].status in PROMOTED
-            and self._serves(container)
+            and self.standing.serves(container)
         ]
         return sorted(found, key=lambda deployment: deployment.name)
 
@@ -389,7 +389,7 @@ class Session:
 
         return report(self, name, path)
 
-    # --- what is known, and what runs ---------------------------------------------------------------------------------
+    # --- what is known ------------------------------------------------------------------------------------------------
 
     def check_known(self, name: str | None) -> None:
         """Raise NotFoundError where the history has no model of that name."""
@@ -427,52 +427,9 @@ class Session:
             )
         return iteration
 
-    def containers(self, engines: Iterable[Engine] | None = None) -> list[tuple[Engine, Container]]:
-        """Return every container of this history on these engines (on all that answer), newest first."""
-        asked = self.engines() if engines is None else engines
-        pairs = [(engine, self._promised(c)) for engine in asked for c in started(self, engine)]
-        oldest = datetime.min.replace(tzinfo=UTC)
-        return sorted(pairs, key=lambda pair: pair[1].started_at or oldest, reverse=True)
-
-    def _promised(self, container: Container) -> Container:
-        """Return a container as what it serves now; the engine only knows what it was started with."""
-        promise = self.handles.promise(container.name)
-        return promise.applied(container) if promise else container
-
-    def _serves(self, container: Container) -> bool:
-        promise = self.handles.promise(container.name)
-        return promise is None or promise.container == container.id
-
-    def live(self, name: str) -> list[tuple[Engine, Container]]:
-        """Return the containers of a name with their engines, newest first."""
-        return [(engine, container) for engine, container in self.containers() if container.name == name]
-
-    def serving(self, name: str) -> Container | None:
-        """Return the container that was promoted last, else the newest one of a name."""
-        live = [container for _, container in self.live(name)]
-        return next((container for container in live if self._serves(container)), live[0] if live else None)
-
-    def handle(self, engine: Engine, container: Container, iteration: Iteration) -> Deployment:
-        """Return the handle of a running container."""
-        return Deployment.of(iteration, engine, container, self.handles)
-
-    def remove(self, engine: Engine, container: Container) -> None:
-        """Stop a container and forget its token."""
-        engine.stop(container.id)
-        self.handles.forget(container.id)
-
     def remarks(self) -> list[str]:
         """Say what :meth:`deployments` could not look at, and what should run and does not."""
-        return [*filter(None, [self.unreachable()]), *self.reconciler.remarks, *self.history.remarks()]
-
-    def unreachable(self) -> str:
-        """Say that an engine which ran something before cannot be asked now; "" where all can."""
-        if any(engine.name == "docker" for engine in self.engines()):
-            return ""
-        latest = (self.history.latest(name, PROMOTED) for name in self.history.names())
-        if any(iteration and iteration.engine == "docker" for iteration in latest):
-            return "Docker does not answer, so what it may run is not known here."
-        return ""
+        return [*filter(None, [self.standing.unreachable()]), *self.reconciler.remarks, *self.history.remarks()]
 
     def _options_of_live(self, serving: Container | None) -> RunOptions:
         """Return how the live version was asked to run, so that another version takes its place as it is."""

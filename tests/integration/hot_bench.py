@@ -87,7 +87,7 @@ class Place:
 
     def close(self) -> None:
         """Stop what runs."""
-        for engine, container in self.session.live(self.name):
+        for engine, container in self.session.standing.live(self.name):
             engine.stop(container.id)
         shutil.rmtree(self.data / "sandbox", ignore_errors=True)
 

@@ -30,7 +30,7 @@ def place(
 
 def live_container(place: Place) -> Container:
     """Return the one container that runs."""
-    ((_, container),) = place.session.live(place.name)
+    ((_, container),) = place.session.standing.live(place.name)
     return container
 
 

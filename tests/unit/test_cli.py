@@ -95,7 +95,7 @@ def test_what_cannot_be_listed_is_told(
     capsys: pytest.CaptureFixture[str], session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list that may miss something says so on standard error, so that the JSON stays JSON."""
-    monkeypatch.setattr(session, "unreachable", lambda: "Docker does not answer.")
+    monkeypatch.setattr(session.standing, "unreachable", lambda: "Docker does not answer.")
     assert main(["deployments", "--json"]) == 0
     shown = capsys.readouterr()
     assert len(json.loads(shown.out)) == 1

@@ -175,7 +175,7 @@ def test_the_list_says_what_it_may_miss(
     shell: InteractiveShell, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``%deployments`` tells which engine did not answer."""
-    monkeypatch.setattr(session, "unreachable", lambda: "Docker does not answer.")
+    monkeypatch.setattr(session.standing, "unreachable", lambda: "Docker does not answer.")
     assert shell.find_magic("deployments")("").note == "Docker does not answer."
 
 

@@ -56,7 +56,7 @@ class HotLoad:
         promise = session.handles.promise(name)
         if site.options.fresh or promise is None:
             return None
-        live = session.live(name)
+        live = session.standing.live(name)
         container = next((found for _, found in live if found.id == promise.container), None)
         handle = session.handles.read(promise.container)
         if container is None or not container.running or not handle.manager:

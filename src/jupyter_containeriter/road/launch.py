@@ -76,7 +76,7 @@ class Launch:
         assert container is not None
         with self._site.noting():
             began = time.monotonic()
-            for engine, other in self._site.session.live(container.name):
+            for engine, other in self._site.session.standing.live(container.name):
                 if other.id != container.id:
                     self._site.retire(engine, other)
             if self._port not in {None, container.port}:
@@ -88,13 +88,13 @@ class Launch:
         container, self._container = self._container, None
         if container is not None:
             with suppress(ContainerIterError):
-                self._site.session.remove(self._site.engine, container)
+                self._site.session.standing.remove(self._site.engine, container)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _taken(self) -> set[int]:
         """Return the ports that the live version holds."""
-        live = self._site.session.live(self.candidate.iteration.name)
+        live = self._site.session.standing.live(self.candidate.iteration.name)
         return {container.port for _, container in live if container.port}
 
     def _asked_before(self) -> int | None:

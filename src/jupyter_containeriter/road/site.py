@@ -94,7 +94,7 @@ class Site:
     def retire(self, engine: Engine, container: Container) -> None:
         """Stop a container that is no longer needed."""
         try:
-            self.session.remove(engine, container)
+            self.session.standing.remove(engine, container)
         except ContainerIterError as error:
             label = f"{container.name}:{container.version}"
             self.note(f"{label} could not be stopped ({error.message}); see %undeploy.")

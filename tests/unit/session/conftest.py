@@ -236,7 +236,7 @@ class Lab:
 
     def versions(self) -> list[int]:
         """List the versions that containers serve."""
-        return [container.version for _, container in self.session.containers([self.engine])]
+        return [container.version for _, container in self.session.standing.containers([self.engine])]
 
     def tokens(self) -> set[str]:
         """List the containers whose token is kept."""

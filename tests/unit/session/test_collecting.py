@@ -419,7 +419,7 @@ def test_an_engine_that_does_not_answer_may_run_something(disk: Lab, monkeypatch
     for k in range(1, 6):
         disk.containerize(k)
     disk.session.undeploy("churn")
-    monkeypatch.setattr(disk.session, "unreachable", lambda: "Docker does not answer.")
+    monkeypatch.setattr(disk.session.standing, "unreachable", lambda: "Docker does not answer.")
     assert _labels(disk.session.gc(0)) == ["churn:1", "churn:2"]
 
 

@@ -22,6 +22,7 @@ from jupyter_containeriter.errors import (
 from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.session import Session
+from jupyter_containeriter.standing import Standing
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -412,13 +413,13 @@ def test_two_kernels_cannot_work_on_one_name(lab: Lab) -> None:
 def test_an_engine_that_fails_after_the_verification_fails_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a version is verified it serves, whatever happens to what ran before; that is told."""
     notes = _Notes()
-    finished = Session.live
+    finished = Standing.live
 
-    def fail_when_verified(session: Session, name: str) -> Any:
+    def fail_when_verified(standing: Standing, name: str) -> Any:
         if lab.row(1).status == "verified":
             raise EngineError("The engine has gone.", "Start it.")
-        return finished(session, name)
+        return finished(standing, name)
 
-    monkeypatch.setattr(Session, "live", fail_when_verified)
+    monkeypatch.setattr(Standing, "live", fail_when_verified)
     assert lab.containerize(3, progress=notes).predict([1, 2]) == [3, 6]
     assert "The engine has gone." in notes.notes
