@@ -128,7 +128,9 @@ class Delivery:
         if self._spool is None:
             return
         self._spool.remember(self._database.id)
-        if self._spool.waiting():
+        if not self._spool.waiting():
+            self._told.clear()  # Whatever was told is over.
+        else:
             try:
                 with self._spool.held():
                     self._deliver(self._spool)

@@ -166,6 +166,18 @@ def test_person_is_told_once(history: History, outage: Outage) -> None:
     assert "works again: 2 rows that waited for it are written now" in told
 
 
+def test_second_outage_is_told_again(history: History, outage: Outage) -> None:
+    """An outage in which nothing had to wait is over all the same, and the next one is told."""
+    assert history.id
+    for _ in range(2):
+        outage.begin()
+        assert history.names() == []
+        assert len(history.remarks()) == 1
+        outage.end()
+        assert history.names() == []
+        assert history.remarks() == []
+
+
 def test_versions_lie_above_what_is_known(history: History, outage: Outage) -> None:
     """A version that is given meanwhile follows those that were given here before, of that name."""
     for _ in range(3):

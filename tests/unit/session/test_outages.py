@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jupyter_containeriter.errors import HistoryError
+from jupyter_containeriter.image.cache import Tenant
 from jupyter_containeriter.progress import Silent
 
 if TYPE_CHECKING:
@@ -110,6 +112,30 @@ def test_history_moved_aside_keeps_what_waited(own_lab: Lab) -> None:
     kernel = own_lab.kernel()
     assert [found.version for found in kernel.deployments()] == [2]
     assert kernel.iterations()["version"].tolist() == [2]
+
+
+def test_garbage_waits_for_other_histories(own_lab: Lab) -> None:
+    """While another history that builds on the cache cannot be asked, nothing is removed; its note can be."""
+    own_lab.containerize(3)
+    own_lab.session.cache.sign_in(Tenant("other", "them", "postgresql://ada@127.0.0.1:1/team"))
+    with pytest.raises(HistoryError, match="Another history that builds on this cache") as caught:
+        own_lab.session.gc(0)
+    note = own_lab.settings.cache_path / "histories" / "other.them"
+    assert str(note) in caught.value.remedy
+    note.unlink()
+    own_lab.session.gc(0)
+
+
+def test_running_rows_of_others_are_not_judged(own_lab: Lab) -> None:
+    """An iteration that another data directory of this host began is theirs to end; ours lost their kernel."""
+    history = own_lab.session.history
+    rows = [
+        history.begin("fraud", started_at=datetime.now(UTC), host=own_lab.session.host, owner=owner)
+        for owner in ("them", own_lab.session.locks.owner, "")
+    ]
+    own_lab.kernel().deployments()
+    found = history.by_ids(row.id for row in rows)
+    assert [found[row.id].status for row in rows] == ["running", "interrupted", "interrupted"]
 
 
 def test_garbage_is_left_alone_meanwhile(own_lab: Lab) -> None:
