@@ -68,15 +68,16 @@ class Spool:
     def keep(self, noun: Waiting) -> bool:
         """Let a row wait, instead of what waited of it before; return whether it is on the disk."""
         content = {"kind": type(noun).__name__, "fields": _plain(noun)}
-        with self._lock:
-            try:
-                with self.held():
-                    self._write(f"{noun.id}{_ROW}", json.dumps(content), sync=True)
-            except (OSError, Timeout):
+        try:
+            # In this order: who delivers holds the spool, and looks into it.
+            with self.held(), self._lock:
+                self._write(f"{noun.id}{_ROW}", json.dumps(content), sync=True)
+                self._memory.pop(noun.id, None)
+                return True
+        except (OSError, Timeout):
+            with self._lock:
                 self._memory[noun.id] = noun
-                return False
-            self._memory.pop(noun.id, None)
-            return True
+            return False
 
     def forget(self, noun_id: str) -> None:
         """Let a row wait no longer: it is written."""

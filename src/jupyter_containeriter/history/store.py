@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,14 +78,6 @@ class History:
         """The ids under which containers of this history may have been started, the present one first."""
         return [self.id, *(self._spool.former_ids if self._spool else ())]
 
-    @property
-    def complete(self) -> bool:
-        """Whether the database can be asked now: without it, what is not found may be there all the same."""
-        try:
-            return bool(self._database.id)
-        except HistoryError:
-            return False
-
     def check(self) -> None:
         """Insist that the database can be used now: without it, what is not found may be there all the same."""
         self._delivery.ask(self._database.ping)
@@ -151,8 +144,12 @@ class History:
     def get(self, name: str, version: int) -> Iteration | None:
         """Return one version of a model, or None."""
         found = self._delivery.ask(lambda: self._database.get(name, version), lambda: None)
-        waiting = [row for row in self._rows_waiting() if (row.name, row.version) == (name, version)]
-        return found or next(iter(waiting), None)
+        waiting = self._rows_waiting()
+        if found is None:
+            return next((row for row in waiting if (row.name, row.version) == (name, version)), None)
+        # A database that is full still answers; what waits is newer, but for the version.
+        newer = next((row for row in waiting if row.id == found.id), found)
+        return replace(newer, version=found.version)
 
     def latest(self, name: str, statuses: Collection[str], before: int | None = None) -> Iteration | None:
         """Return the highest version of a model with an image and one of these statuses, or None.
@@ -247,13 +244,18 @@ class History:
             return self._database.read(lambda connection: read_frame(connection, kind, columns, name, last))
 
         try:
-            return self._delivery.ask(read)
+            frame = self._delivery.ask(read)
+            if not self._nouns_waiting(kind, name):
+                return frame
+            rows = {noun.id: noun for noun in self._delivery.ask(lambda: self._database.all(kind, name))}
         except HistoryError as error:
-            rows = [noun for noun in self._delivery.waiting() if isinstance(noun, kind) and name in {None, noun.name}]
-            if not rows:
+            if not self._nouns_waiting(kind, name):
                 raise
             warnings.warn(f"Only what waits for the history is shown. {error}", stacklevel=3)
-            return frame_of(kind, rows, columns, last)
+            rows = {}
+        for noun in self._nouns_waiting(kind, name):
+            rows[noun.id] = replace(noun, version=rows[noun.id].version) if noun.id in rows else noun
+        return frame_of(kind, [*rows.values()], columns, last)
 
     # --- other places ------------------------------------------------------------------------------------------------
 
@@ -292,6 +294,9 @@ class History:
         self._database.close()
 
     # --- what waits --------------------------------------------------------------------------------------------------
+
+    def _nouns_waiting(self, kind: type[Noun], name: str | None) -> list[Noun]:
+        return [noun for noun in self._delivery.waiting() if isinstance(noun, kind) and name in {None, noun.name}]
 
     def _rows_waiting(self) -> list[Iteration]:
         return [noun for noun in self._delivery.waiting() if isinstance(noun, Iteration)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from postgres_bench import Postgres
 
 from jupyter_containeriter.errors import HistoryError
 from jupyter_containeriter.history import History
+from jupyter_containeriter.history.database import Database
 from jupyter_containeriter.history.postgres import PostgresDatabase
 from jupyter_containeriter.history.spool import Spool
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
@@ -265,6 +267,59 @@ def test_frame_tells_what_waits(history: History, outage: Outage) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(history.frame()) == 2
+
+
+def test_a_history_that_only_takes_no_rows_is_read_with_what_waits(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database still answers but takes nothing (a full disk), reads prefer what waits to what it has."""
+    first, second = (finish(history, begin(history)) for _ in range(2))
+    begun = begin(history)
+
+    def full(*_: Any) -> None:
+        raise HistoryError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        for write in ("begin", "update", "put", "add"):
+            patch.setattr(Database, write, full)
+        done = finish(history, begun)
+        fourth = finish(history, begin(history), note="the fourth")
+        history.record_event(event())
+        assert [history.get("churn", version) for version in (1, 2, 3, 4)] == [first, second, done, fourth]
+        assert history.latest("churn", ["verified"]) == fourth
+        frame = history.frame("churn", columns=["version", "status", "note"])
+        assert frame["version"].tolist() == [1, 2, 3, 4]
+        assert set(frame["status"]) == {"verified"}
+        assert history.frame("churn", last=1)["note"].tolist() == ["the fourth"]
+        assert len(history.events("churn")) == 1
+        assert history.events("fraud").empty
+    assert len(history.frame()) == 4
+    assert not history.waiting
+
+
+def test_keeping_and_delivering_do_not_wait_for_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one thread delivers, what another one has to keep is kept on the disk right after."""
+    kept: list[bool] = []
+    waits = threading.Event()
+    spool = Spool(tmp_path, "here")
+    keeping = threading.Thread(target=lambda: kept.append(spool.keep(event())))
+    held = spool.held
+
+    def telling(seconds: float = 60) -> AbstractContextManager[None]:
+        if threading.current_thread() is keeping:
+            waits.set()
+        return held(seconds)
+
+    with spool.held():
+        monkeypatch.setattr(spool, "held", telling)
+        keeping.start()
+        assert waits.wait(10)
+        looking = threading.Thread(target=spool.waiting, daemon=True)
+        looking.start()
+        looking.join(10)
+        stuck = looking.is_alive()
+    keeping.join(60)
+    assert (stuck, kept) == (False, [True])
 
 
 def test_frame_without_anything_is_an_error(history: History, outage: Outage) -> None:
