@@ -102,9 +102,17 @@ class TimedIteration:
                 with suppress(HistoryError):
                     self._row.fail(error)
                 return
-            self._row.finish("verified" if self._comparisons else "deployed")
+            self._finish()
         if wrong is not None:
             raise wrong
+
+    def _finish(self) -> None:
+        """End a block that raised nothing; predictions that differ are no less wrong for an error that was caught."""
+        failed = [one for one in self._comparisons if one.parity == "failed"]
+        if failed:
+            self._row.finish("failed", self._different(failed[0]))
+        else:
+            self._row.finish("verified" if self._comparisons else "deployed")
 
     @property
     def seconds(self) -> float:
@@ -148,7 +156,7 @@ class TimedIteration:
         Raises
         ------
         ParityError
-            They differ by more than rounding; unless caught, the iteration ends ``failed``.
+            They differ by more than rounding. The iteration ends ``failed``, also where this is caught.
         """
         if isinstance(got, list) and hasattr(expected, "tolist"):
             expected = expected.tolist()
@@ -158,12 +166,15 @@ class TimedIteration:
         known = [one.max_abs_difference for one in self._comparisons if one.max_abs_difference is not None]
         self._row.note(parity=worst.parity, max_abs_difference=max(known, default=None))
         if comparison.parity == "failed":
-            rows = "\n".join(f"  {line}" for line in comparison.differences)
             raise ParityError(
-                f"{self.name}:{self.version} predicts something else than expected:\n{rows}",
+                self._different(comparison),
                 "Look at what was deployed: code, packages or data differ from the notebook's.",
             )
         return comparison
+
+    def _different(self, comparison: Comparison) -> str:
+        rows = "\n".join(f"  {line}" for line in comparison.differences)
+        return f"{self.name}:{self.version} predicts something else than expected:\n{rows}"
 
     def done(self) -> None:
         """Say that the deployment is done: what the block does from here on is not timed."""
@@ -191,11 +202,17 @@ class TimedIteration:
         }
 
     def _note_what_is_known(self) -> UsageError | None:
-        """Note what the block has set; a metric that is no number is left out and returned as the error it is."""
+        """Note what the block has set; what is of no use is left out and returned as the error it is."""
+        wrong: UsageError | None = None
+        for word in ("params", "metrics", "tags"):
+            given = getattr(self, word)
+            if not isinstance(given, Mapping):
+                wrong = UsageError(f"{word} was set to {given!r}, a {type(given).__name__}.", "Give a mapping.")
+                setattr(self, word, {})
         fields = self._written()
-        numbers, wrong = _numbers(fields.pop("metrics"))
+        numbers, odd = _numbers(fields.pop("metrics"))
         self._row.note(**fields, metrics=numbers)
-        return wrong
+        return wrong or odd
 
 
 def _numbers(metrics: Mapping[str, Any]) -> tuple[dict[str, float], UsageError | None]:

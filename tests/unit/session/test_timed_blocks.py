@@ -83,6 +83,25 @@ def test_other_predictions_fail(lab: Lab) -> None:
     assert row.cycle_seconds == pytest.approx(_sum(row))
 
 
+def test_a_caught_difference_is_no_proof(lab: Lab) -> None:
+    """A block that catches the error of a check has proven nothing: it ends failed, also where a later check holds."""
+    with lab.session.iteration("churn", _METHOD) as it:
+        with pytest.raises(ParityError):
+            it.check([1.0], [9.0])
+        it.check([1.0], [1.0])
+    row = lab.row(1)
+    assert (row.status, row.parity, row.package_to_verified_seconds) == ("failed", "failed", None)
+    assert "expected 1.0, got 9.0" in row.error
+
+
+@pytest.mark.parametrize("word", ["params", "metrics", "tags"])
+def test_what_is_no_mapping_is_told_after_the_record(lab: Lab, word: str) -> None:
+    """A block that sets its params to something else is deployed all the same, and the mistake is told."""
+    with pytest.raises(UsageError, match=f"{word} was set to None"), lab.session.iteration("churn", _METHOD) as it:
+        setattr(it, word, None)
+    assert (lab.row(1).status, getattr(lab.row(1), word)) == ("deployed", {})
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
