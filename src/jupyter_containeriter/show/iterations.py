@@ -36,6 +36,10 @@ class Iterations(pd.DataFrame):
         found._before = before
         return found
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle as a plain DataFrame: what shows it holds the session."""
+        return pd.DataFrame(self).__reduce__()
+
     def text(self) -> str:
         """Return a line for each of the newest iterations, newest first."""
         return rows_text(self._shown(), len(self), datetime.now(UTC))

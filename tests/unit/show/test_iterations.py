@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,15 @@ def test_it_is_a_data_frame_and_so_is_what_is_made_of_it(session: Session) -> No
     frame["mine"] = 1
     assert "mine" in frame._repr_html_()
     assert "mine" in repr(frame)
+
+
+def test_it_can_be_pickled(session: Session) -> None:
+    """A pickle of the history is one of an ordinary DataFrame: nothing of this kernel comes along."""
+    add(session)
+    frame = session.iterations()
+    read = pickle.loads(pickle.dumps(frame))
+    assert type(read) is pd.DataFrame
+    pd.testing.assert_frame_equal(read, pd.DataFrame(frame))
 
 
 def test_the_newest_comes_first_and_what_is_not_shown_is_counted(session: Session) -> None:
