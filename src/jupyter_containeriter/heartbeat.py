@@ -52,7 +52,7 @@ class Heartbeat:
             # Written over: some file systems wait for the disk where a file was emptied before.
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.pwrite(file, text.encode("ascii"), 0)
+                os.write(file, text.encode("ascii"))
             finally:
                 os.close(file)
 
