@@ -368,8 +368,8 @@ class Session:
     def loadtest(
         self, name: str, seconds: float, connections: Sequence[int], progress: Progress | None = None
     ) -> LoadTest:
-        """Measure what the container of a name costs; see :func:`jupyter_containeriter.loadtest.load_test`."""
-        from jupyter_containeriter.loadtest import load_test
+        """Measure what the container of a name costs; see :func:`jupyter_containeriter.load_test.load_test`."""
+        from jupyter_containeriter.load_test import load_test
 
         return load_test(self, name, seconds, connections, progress or Silent())
 

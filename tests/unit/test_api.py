@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 from typing import Any
@@ -66,6 +67,11 @@ def test_other_verbs_name_arguments_too() -> None:
     for call in calls:
         with pytest.raises(UsageError, match="is of type"):
             call()
+
+
+def test_no_module_has_the_name_of_a_verb() -> None:
+    """Python binds a module in its package when it is imported: the function of that name would be gone."""
+    assert not {module.name for module in pkgutil.iter_modules(citer.__path__)} & set(citer._VERBS)
 
 
 def test_the_last_none_are_refused() -> None:

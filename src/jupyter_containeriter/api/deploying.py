@@ -198,7 +198,7 @@ def loadtest(name: str, *, seconds: float = 3.0, connections: Sequence[int] | in
     UsageError
         The model was containerized without a sample, or a number is out of bounds.
     """
-    from jupyter_containeriter.loadtest import PHASES
+    from jupyter_containeriter.load_test import PHASES
 
     check(name=name, seconds=seconds, connections=connections)
     levels = list(connections) if isinstance(connections, Sequence) else [connections]
