@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 INK, LINE, FAINT, BAND = "#24292F", "#8C959F", "#E4E6E9", "#F3F4F6"
 
+#: So that what is written over marks can be read.
+UNDER = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6}
+
 # Inches; a notebook's cell is about 9.4 wide. CHARACTER is the width of one in a label.
 WIDE = 9.4
 CHARACTER = 0.068

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from jupyter_containeriter.errors import UsageError
 
 from .direction import lower_is_better
-from .look import INK, blank, counted, dress, duration, no_iterations, say, unit_for
+from .look import INK, UNDER, blank, counted, dress, duration, no_iterations, say, unit_for
 from .palette import COLORS, FAILED
 from .rows import promoted, seconds, statuses
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 _HEIGHT = 4.2
 _COLOR, _BEST = "#56B4E9", COLORS["capture"]
 _MOST_WRITTEN = 8
-#: So that what is written over many points can be read.
-_UNDER = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6}
 
 #: A kernel that is idle for longer is no sign of thought: a night must not be what an improvement cost.
 PAUSE_SECONDS = 3600.0
+
+#: What a model gives that diverged: as good as infinite, and too large for the arithmetic of an axis.
+_INFINITE = 1e300
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
@@ -50,14 +51,14 @@ def improvements(frame: pd.DataFrame, metric: str, *, lower: bool) -> pd.DataFra
     Returns
     -------
     DataFrame
-        One row an iteration: ``value`` (NaN where it has none); ``spent_seconds``, the sum of the cycles up to its end,
-        those that failed included, in each of which the kernel's idle time counts for an hour at most; ``best``, the
-        best value of those verified or deployed so far; ``improved``; and, of an improvement, ``gain`` (always
-        positive) and ``cost_seconds``, what was spent since the one before (or since the beginning).
+        One row an iteration: ``value`` (NaN where it has none, or an infinite one); ``spent_seconds``, the sum of
+        the cycles up to its end, those that failed included, in each of which the kernel's idle time counts for an hour
+        at most; ``best``, the best value of those verified or deployed so far; ``improved``; and, of an improvement,
+        ``gain`` (always positive) and ``cost_seconds``, what was spent since the one before (or since the beginning).
     """
     found = [metrics.get(metric) if isinstance(metrics, dict) else None for metrics in frame["metrics"]]
     value = pd.Series(pd.to_numeric(pd.Series(found, dtype="object"), errors="coerce"), dtype="float64")
-    value = value.where(np.isfinite(value))
+    value = value.where(value.abs() < _INFINITE)
     rows = pd.DataFrame({"value": value})
     pauses = (seconds(frame, "think_seconds") - PAUSE_SECONDS).clip(lower=0).fillna(0.0)
     rows["spent_seconds"] = (seconds(frame, "cycle_seconds") - pauses).fillna(0.0).cumsum().to_numpy()
@@ -168,7 +169,7 @@ def _annotate(axes: Axes, rows: pd.DataFrame) -> None:
         if any(abs(x - other) < 0.25 * width and abs(y - above) < 0.06 * height for other, above in written):
             continue
         text = f"+{duration(cost)}"
-        axes.annotate(text, (x, y), (6, -9), textcoords="offset points", fontsize=8, color=INK, bbox=_UNDER)
+        axes.annotate(text, (x, y), (6, -9), textcoords="offset points", fontsize=8, color=INK, bbox=UNDER)
         written.append((x, y))
 
 

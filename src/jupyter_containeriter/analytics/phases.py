@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from jupyter_containeriter.types import CALL_PHASES, PHASES
 
-from .look import CHARACTER, INK, LETTERS_PER_INCH, WIDE, blank, counted, dress, duration, no_iterations
+from .look import CHARACTER, INK, LETTERS_PER_INCH, UNDER, WIDE, blank, counted, dress, duration, no_iterations
 from .palette import COLORS
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ def _write_totals(axes: Axes, rows: pd.DataFrame, highest: float, slot: float) -
             rotation=90 if upright else 0,
             fontsize=8 if upright else 9,
             color=_MARKS.get(text.split()[0], INK),
+            # That of a bar that is cut off stands on the bar.
+            bbox=UNDER if text.endswith(_CUT) else None,
         )
 
 

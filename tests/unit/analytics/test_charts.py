@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -203,6 +205,15 @@ def test_a_night_is_not_what_an_improvement_cost() -> None:
     """Idle time counts for an hour at most."""
     frame = scores(0.8, 0.9, cycle_seconds=[100.0, 50_100.0], think_seconds=[50.0, 50_000.0])
     assert list(improvements(frame, "accuracy", lower=False)["cost_seconds"]) == [100, 3700]
+
+
+@pytest.mark.parametrize("value", [1e308, -1.7e308, math.inf, NAN])
+def test_what_diverged_is_no_value_and_is_drawn_without(value: float) -> None:
+    """An axis cannot hold numbers so large; the iteration counts all the same."""
+    frame = scores(0.8, value, 0.9)
+    assert list(improvements(frame, "accuracy", lower=False)["best"]) == [0.8, 0.8, 0.9]
+    plot("metric", frame).savefig(io.BytesIO())
+    plot("metric", scores(value)).savefig(io.BytesIO())
 
 
 def test_lower_can_be_better() -> None:

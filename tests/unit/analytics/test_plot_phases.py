@@ -164,6 +164,13 @@ def test_phases_are_stacked() -> None:
     assert axes.texts[0].xy == (0, 2.5)
 
 
+def test_total_of_a_bar_that_is_cut_off_can_be_read() -> None:
+    """It stands on the bar, whose colour may be dark, so it has a ground of its own; the others need none."""
+    axes = upper(plot_phases(frame(*(iteration(number, 100.0 if number == 1 else 0.1) for number in range(1, 8)))))
+    assert axes.texts[0].get_text().endswith("↑")
+    assert [text.get_bbox_patch() is not None for text in axes.texts] == [True, *[False] * 6]
+
+
 def test_time_of_no_phase_is_shown() -> None:
     """What no phase accounts for is drawn as other, so that a bar is as high as its total."""
     axes = upper(plot_phases(frame(iteration(1, 1.0, package_to_verified_seconds=1.5))))
