@@ -278,7 +278,7 @@ def variable_for(session: Session, reference: str, wanted: str | None, namespace
     """
     name, version = parse_reference(reference)
     variable = wanted or identifier(name)
-    if not variable.isidentifier():
+    if not variable.isidentifier() or iskeyword(variable):
         raise UsageError(f"--as {variable}: no variable can be called so.", f"For example --as {identifier(name)}.")
     if wanted is None and variable in namespace:
         held = namespace[variable]

@@ -217,6 +217,13 @@ def test_a_missing_package_is_named_with_what_to_install(own_lab: Lab, monkeypat
 # --- its name ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("variable", ["1x", "a b", "class", "None"])
+def test_a_variable_can_be_called_so(lab: Lab, variable: str) -> None:
+    """A name that no cell could say is refused."""
+    with pytest.raises(UsageError, match="no variable can be called so"):
+        variable_for(lab.session, "churn:1", variable, {})
+
+
 def test_a_variable_is_not_lost(lab: Lab) -> None:
     """Unless it was asked for by name, or holds what a restore can bring back again."""
     lab.containerize()
