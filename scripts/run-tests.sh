@@ -12,5 +12,5 @@ scripts/prepare-tests.sh
 "$bin/mypy"
 "$bin/lint-imports"
 # A file of tests stays in one process: its tests share notebooks and images. In the order of the directories, so that the
-# long ones come first and the many short ones fill up both processes in the end.
-"$bin/python" -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
+# long ones come first and the many short ones fill up the processes in the end; three, since much is waiting.
+"$bin/python" -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 30

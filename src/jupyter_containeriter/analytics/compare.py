@@ -187,14 +187,20 @@ def _interval(difference: Difference) -> str:
 
 
 def _range(first: float, second: float | None, word: str, beside: Difference | None = None) -> str:
-    """Return one time or two in one unit, with as many digits as tell them apart."""
+    """Return one time or two in one unit, with as many digits as tell them apart and the smallest by two."""
     others = [second] if second is not None else []
     others += [beside.low, beside.high] if beside else []
     factor, unit = unit_for(max(abs(value) for value in (first, *others)))
     spread = abs(first - others[-1]) / factor if others else 0.0
-    digits = min(3, max(0 if unit == "ms" else 1, -math.floor(math.log10(spread)))) if spread > 0 else 2
+    digits = max(0 if unit == "ms" else 1, _decimals(spread)) if spread > 0 else 2
+    digits = min(3, max(digits, 1 + _decimals(min(abs(value) for value in (first, *others)) / factor)))
     texts = [f"{value / factor:,.{digits}f}" for value in (first, *([second] if second is not None else []))]
     return f" {word} ".join(texts).replace("-", MINUS) + f" {unit}"
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals it takes until the first digit that counts."""
+    return -math.floor(math.log10(value)) if value > 0 else 0
 
 
 def _clipped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ _LADDER = (
 
 def blank(height: float, title: str, width: float = WIDE) -> NotebookFigure:
     """Return a figure with its title, which is the finding; a long one is broken into lines and makes it higher."""
-    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, int(width * LETTERS_PER_INCH))]
+    lines = [part for line in title.split("\n") for part in _wrapped(line, int(width * LETTERS_PER_INCH))]
     figure = NotebookFigure(figsize=(width, height + _LINE_OF_TITLE * (len(lines) - 1)), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
     figure.suptitle("\n".join(lines), x=0.12 / width, ha="left", fontsize=12, fontweight="bold", color=INK)
@@ -58,12 +59,18 @@ def blank(height: float, title: str, width: float = WIDE) -> NotebookFigure:
 
 def say(text: str) -> NotebookFigure:
     """Return a figure that only says what to do to get a picture."""
-    lines = textwrap.wrap(text, int(WIDE * LETTERS_PER_INCH))
+    lines = _wrapped(text, int(WIDE * LETTERS_PER_INCH))
     figure = NotebookFigure(figsize=(WIDE, 1.2 + _LINE_OF_TITLE * len(lines)), facecolor="white")
     axes = figure.subplots()
     axes.set_axis_off()
     axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=12, color=INK)
     return figure
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    """Break a text into lines, never between a number and its unit."""
+    joined = re.sub(r"(?<=\d) (?=\w{1,4}\b|%)", "\N{NO-BREAK SPACE}", text)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in textwrap.wrap(joined, letters)]
 
 
 def say_within(axes: Axes, text: str) -> None:

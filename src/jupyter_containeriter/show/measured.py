@@ -20,7 +20,7 @@ _BUSY = 0.9
 #: Parts of all cores that are as good as all, and cores that others may use without a word (engines have a proxy).
 _FULL, _OTHERS = 0.9, 0.5
 # All said: pages without a doctype hand neither colour nor font down to a table, and Jupyter centres it.
-_TABLE = "border-collapse:collapse;margin:6px 0 0;color:inherit;font:inherit"
+_TABLE = "table-layout:auto;border-collapse:collapse;margin:6px 0 0;color:inherit;font:inherit"
 _COLUMNS = ("connections", "requests/s", "p50", "p90", "p99", "max", "errors", "CPU", "memory")
 
 

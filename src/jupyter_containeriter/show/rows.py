@@ -138,7 +138,8 @@ def rows_text(rows: Sequence[Row], count: int, now: datetime) -> str:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 _FONT = "font:13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif);color:var(--jp-content-font-color1, inherit)"
-_TABLE = "border-collapse:collapse;width:100%;margin:0;font-size:13px;border:none"
+#: JupyterLab lays tables out with columns of one width, whatever is in them.
+_TABLE = "table-layout:auto;border-collapse:collapse;width:100%;margin:0;font-size:13px;border:none"
 _CELL = "text-align:left;vertical-align:top;padding:5px 14px 3px 0;border:none"
 
 

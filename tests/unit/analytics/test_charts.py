@@ -259,7 +259,7 @@ def test_the_sentence_says_which_is_faster_and_how_sure_that_is() -> None:
     """With the interval, both medians and both counts, in one unit each."""
     assert re.fullmatch(
         r"churn: containeriter is 8\.\d s faster than docker build "
-        r"\(95 % interval 8\.\d to 8\.\d s; medians 0\.2 and 8\.\d s, 10 and 10 iterations\)",
+        r"\(95 % interval 8\.\d to 8\.\d s; medians 0\.\d\d and 8\.\d\d s, 10 and 10 iterations\)",
         title("compare", two_methods(10)),
     )
 
