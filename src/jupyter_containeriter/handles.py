@@ -114,12 +114,6 @@ class HandleStore:
         managing = {f"the management token of container {name}": handle.manager for name, handle in handles.items()}
         return {called: token for called, token in {**ordinary, **managing}.items() if token}
 
-    def masked(self, text: str) -> str:
-        """Return a text without any token."""
-        for token in self.tokens().values() if text else ():
-            text = text.replace(token, "***")
-        return text
-
     def forget(self, container_id: str) -> None:
         """Remove a container's handle."""
         (self._directory / container_id).unlink(missing_ok=True)

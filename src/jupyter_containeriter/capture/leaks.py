@@ -87,6 +87,14 @@ def leaks_in(texts: Iterable[Text], functions: Iterable[Function]) -> list[Leak]
     return list(found.values())
 
 
+def secrets_of(text: str, name: str = "") -> set[str]:
+    """Return the secrets themselves in a text, or in source of Python; ``name`` is what the text is called."""
+    tree = named.parsed(text)
+    names = [*named.in_text(text), *(named.in_python(tree) if tree else ())]
+    names += [named.Named(name, text, 1)] if named.is_secret(name, text) else []
+    return {hit.value for hit in _scan(text, names)}
+
+
 def leaks_in_files(paths: Iterable[Path]) -> list[Leak]:
     """Return the secrets in local files that are text."""
     found = []

@@ -11,7 +11,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from jupyter_containeriter.capture.masking import without_secrets
 from jupyter_containeriter.errors import ContainerIterError
+from jupyter_containeriter.history.plain import plain_mapping
 from jupyter_containeriter.lead import changed_at, watch
 from jupyter_containeriter.progress import PhaseTimes
 from jupyter_containeriter.types import PROMOTED, Iteration, Status
@@ -19,6 +21,8 @@ from jupyter_containeriter.types import PROMOTED, Iteration, Status
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
 
+#: Columns that hold what people, models and errors say.
+_WRITTEN = ("cell", "params", "tags", "note", "error")
 #: Of the source of a cell, so much is kept.
 _CELL_CHARACTERS = 10_000
 
@@ -63,10 +67,9 @@ class Record:
             think_seconds=think,
             run_seconds=run,
             execution_count=cell.number if cell else None,
-            cell=session.handles.masked(cell.source)[:_CELL_CHARACTERS] if cell else "",
             user=session.user,
             host=session.host,
-            **fields,
+            **_kept(session, {"cell": cell.source if cell else "", **fields}),
         )
         record = cls(session, times, iteration)
         times.changed = record.beat
@@ -103,8 +106,9 @@ class Record:
 
     def note(self, **fields: Any) -> None:
         """Remember columns; they are written when the iteration ends. Any thread may."""
+        kept = _kept(self._session, fields)
         with self._lock:
-            self.iteration = replace(self.iteration, **fields)
+            self.iteration = replace(self.iteration, **kept)
 
     def save(self) -> None:
         """Write what is known."""
@@ -165,6 +169,16 @@ def interrupted(session: Session, iteration: Iteration) -> Iteration:
         error="The kernel ended.",
         **_columns(seconds),
     )
+
+
+def _kept(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return columns as they are kept: what people wrote without secrets, and not endlessly long."""
+    written = {column: fields[column] for column in _WRITTEN if fields.get(column)}
+    if not written:
+        return fields
+    plain = {column: plain_mapping(value) if isinstance(value, Mapping) else value for column, value in written.items()}
+    kept = {**fields, **without_secrets(plain, session.handles.tokens().values())}
+    return {**kept, "cell": kept["cell"][:_CELL_CHARACTERS]} if "cell" in kept else kept
 
 
 def _columns(seconds: Any) -> dict[str, Any]:

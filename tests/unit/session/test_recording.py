@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,6 +98,37 @@ def test_the_cell_is_recorded(lab: Lab, shell: InteractiveShell) -> None:
     assert row.execution_count == 2
     assert row.cell.startswith("token = '***'\nlab.containerize(4)\n#xxx")
     assert len(row.cell) == 10_000
+
+
+_KEY = "AKIA" + "QYLPMN5HFIQR7XYA"
+
+
+def test_secrets_are_not_recorded(lab: Lab, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords, keys and tokens are in no column: those of the cell, of the model's params, and of what was given."""
+    monkeypatch.setenv("TEAM_API_KEY", "qwertzuiop1")
+    monkeypatch.setattr(walk, "model_params", lambda model: {"llm__api_key": "s3cretvalue99", "k": model.k})
+    options = f"params={{'url': 'http://u:hunter2x@host/', 'n': 1}}, tags={{'by': 'qwertzuiop1'}}, note='with {_KEY}'"
+    shell.run_cell(f"password = 's3cretvalue98'\nlab.containerize(3, {options})").raise_error()
+    row = lab.row(1)
+    assert row.cell.startswith("password = '***'\nlab.containerize(3, params={'url': 'http://u:***@host/', 'n': 1}")
+    assert row.params == {"llm__api_key": "***", "k": 3, "url": "http://u:***@host/", "n": 1}
+    assert (row.tags, row.note) == ({"by": "***"}, "with ***")
+
+
+def test_secrets_of_a_refused_model_are_not_recorded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is refused because it holds a key leaves none in the history, nor does an error that tells one."""
+    request = lab.request()
+    request.model.api_key = "s3cretvalue99"
+    monkeypatch.setattr(walk, "model_params", lambda model: {"api_key": model.api_key})
+    with pytest.raises(CaptureError, match="api_key"):
+        lab.session.containerize(request, RunOptions())
+    with pytest.raises(OSError, match="s3cretvalue98"), lab.session.iteration("churn", "docker build"):
+        raise OSError("POST https://host/?x failed with api_key='s3cretvalue98'")
+    assert (lab.row(1).status, lab.row(1).params) == ("failed", {"api_key": "***"})
+    assert lab.row(2).error == "OSError: POST https://host/?x failed with api_key='***'"
+    kept = lab.settings.history_location
+    assert isinstance(kept, Path)
+    assert not any(b"s3cretvalue9" in file.read_bytes() for file in kept.parent.glob(f"{kept.name}*"))
 
 
 def test_outside_a_kernel_there_is_no_cell(lab: Lab) -> None:
