@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -91,14 +91,21 @@ class Database:
                 _add_once(connection, noun)
 
     def merge(self, nouns: Iterable[Noun]) -> list[tuple[Noun, bool]]:
-        """Write all of them, or none; return each as it is here by now, and whether it was not before."""
+        """Write all of them, or none; return each as it is here by now, and whether it was not before.
+
+        Iterations come first: what else there is of one follows it to the version that it has here.
+        """
+        versions: dict[tuple[str, int], int] = {}
+        merged: list[tuple[Noun, bool]] = []
         with self._transaction(exclusive=True) as (connection, table):
-            return [
-                _put(connection, table, noun, newer=False)
-                if isinstance(noun, Iteration)
-                else (noun, _add_once(connection, noun))
-                for noun in nouns
-            ]
+            for noun in nouns:
+                if isinstance(noun, Iteration):
+                    merged.append(_put(connection, table, noun, newer=False))
+                    versions[noun.name, noun.version] = merged[-1][0].version
+                else:
+                    here = _following(noun, versions)
+                    merged.append((here, _add_once(connection, here)))
+        return merged
 
     def delete(self, iteration_id: str) -> None:
         """Forget an iteration."""
@@ -247,6 +254,18 @@ def _put(connection: Connection, table: Table, iteration: Iteration, *, newer: b
     if row.status == "running" or (newer and iteration.status != "running"):
         _update(connection, table, iteration)
     return replace(iteration, version=row.version), False
+
+
+def _following(noun: Event | LoadLevel, versions: Mapping[tuple[str, int], int]) -> Event | LoadLevel:
+    """Return what happened to a version under the number that it has here."""
+
+    def here(version: int) -> int:
+        return versions.get((noun.name, version), version)
+
+    if isinstance(noun, Event):
+        previous = None if noun.previous is None else here(noun.previous)
+        return replace(noun, version=here(noun.version), previous=previous)
+    return replace(noun, version=here(noun.version))
 
 
 def _add_once(connection: Connection, noun: Event | LoadLevel) -> bool:

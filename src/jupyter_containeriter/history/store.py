@@ -273,20 +273,24 @@ class History:
         """Bring in what another history, or an exported file, holds and this one does not; all of it or nothing.
 
         Rows are known by their ids, so nothing is there twice, however often it is merged. Where another iteration has
-        the version of one that is brought in, that one gets the next free one.
+        the version of one that is brought in, that one gets the next free one, and its events and load tests with it.
         """
         from .transfer import MergeCounts, rows_of
 
         given = rows_of(source)
         merged = self._delivery.ask(lambda: self._database.merge(given))
         added = [noun for noun, new in merged if new]
-        rows = [(before, after) for before, (after, new) in zip(given, merged, strict=True) if new]
+        moved = [
+            (before.name, before.version, after.version)
+            for before, (after, new) in zip(given, merged, strict=True)
+            if new and isinstance(after, Iteration) and before.version != after.version
+        ]
         return MergeCounts(
             sum(isinstance(noun, Iteration) for noun in added),
             sum(isinstance(noun, Event) for noun in added),
             sum(isinstance(noun, LoadLevel) for noun in added),
             sum(isinstance(noun, Iteration) and not new for noun, new in merged),
-            tuple((before.name, before.version, after.version) for before, after in rows if before != after),
+            tuple(moved),
         )
 
     def close(self) -> None:

@@ -93,6 +93,21 @@ def test_taken_versions_get_the_next_ones(history: History, other: History, tmp_
     assert history.merge(tmp_path / "other.sqlite").renumbered == ()
 
 
+def test_events_and_load_tests_follow_their_versions(history: History, other: History, tmp_path: Path) -> None:
+    """What happened to a version that gets another number here happened to that one, whenever it is merged."""
+    history.begin("churn", started_at=NOW)
+    other.record_event(Event("back", "churn", 1, 2, "rollback", NOW, 0.5))
+    other.record_event(Event("elsewhere", "unknown", 1, None, "deploy", NOW, 0.5))
+    merged = history.merge(tmp_path / "other.sqlite")
+    assert merged.renumbered == (("churn", 1, 2), ("churn", 2, 3))
+    other.record_event(Event("late", "churn", 2, 1, "deploy", NOW, 0.5))
+    history.merge(tmp_path / "other.sqlite")
+    events = history.events()
+    found = {tuple(row) for row in events[["name", "version", "previous"]].fillna(0).to_numpy().tolist()}
+    assert found == {("churn", 2, 0), ("churn", 2, 3), ("unknown", 1, 0), ("churn", 3, 2)}
+    assert history.loads()["version"].tolist() == [2]
+
+
 def test_newer_rows_are_not_set_back(history: History, other: History, tmp_path: Path) -> None:
     """A row that has ended here stays as it is; one that still ran when it was brought in gets its end."""
     other.export(tmp_path / "early.csv")
