@@ -128,8 +128,16 @@ def _time(options: argparse.Namespace) -> int:
         code = 127
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
+        return _told(f"{options.name}:{block.version} interrupted after {words.seconds(block.seconds)}", code)
     told = "failed after" if code else "deployed in"
-    print(f"{options.name}:{block.version} {told} {words.seconds(block.seconds)}", file=sys.stderr)
+    return _told(f"{options.name}:{block.version} {told} {words.seconds(block.seconds)}", code)
+
+
+def _told(line: str, code: int) -> int:
+    """Tell what became of a command, and what the history has to say, beside its output; return its exit code."""
+    from jupyter_containeriter import api
+
+    print("\n".join([line, *api.kernel.session().history.remarks()]), file=sys.stderr)
     return code
 
 

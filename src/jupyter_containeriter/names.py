@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a name: lower-case letters and digits, with single - _ . between them.",
-            f"Use --name {name_from(name)}",
+            f"Call it {name_from(name)}",
         )
     return name
 

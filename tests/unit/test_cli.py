@@ -134,7 +134,7 @@ def test_an_error_is_told_and_counts(capsys: pytest.CaptureFixture[str]) -> None
     assert shown.err.startswith("NotFoundError: No container of nobody runs.\n  -> ")
     document = _json(capsys, "undeploy", "No Name", code=1)
     assert set(document) == {"error", "remedy"}
-    assert "--name no-name" in document["remedy"]
+    assert "Call it no-name" in document["remedy"]
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("error", 1)])
@@ -206,6 +206,31 @@ def test_a_command_is_timed(
     assert (row.status, row.method, row.note, row.think_seconds, row.run_seconds) == (status, "make", "n", None, None)
     assert row.cycle_seconds == row.build_seconds
     assert "churn:2" in capsys.readouterr().err
+
+
+def test_an_interrupted_command_is_called_so(
+    session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the history calls it."""
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", interrupt)
+    assert main(["time", "churn", "--method", "make", "--", "make"]) == 130
+    assert "churn:2 interrupted after" in capsys.readouterr().err
+
+
+def test_a_timed_command_tells_that_the_history_cannot_be_used(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its row waits, or is lost where nothing can be written at all."""
+    session.history.close()
+    for part in (tmp_path / "data").glob("history.sqlite*"):
+        part.unlink()
+    (tmp_path / "data" / "history.sqlite").write_bytes(b"no database" * 1000)
+    assert main(["time", "churn", "--method", "make", "--", sys.executable, "-c", "pass"]) == 0
+    assert "What happens meanwhile is written to it later" in capsys.readouterr().err
 
 
 def test_a_command_that_is_not_there_is_told(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def test_a_refused_name_comes_with_one_that_works(name: str) -> None:
     """The remedy proposes a name that passes."""
     with pytest.raises(UsageError) as caught:
         check_name(name)
-    proposed = re.search(r"--name (\S*)", caught.value.remedy)
+    proposed = re.search(r"(\S+)$", caught.value.remedy)
     assert proposed is not None
     check_name(proposed[1])
 
