@@ -249,7 +249,8 @@ class History:
                 return frame
             rows = {noun.id: noun for noun in self._delivery.ask(lambda: self._database.all(kind, name))}
         except HistoryError as error:
-            if not self._nouns_waiting(kind, name):
+            # Where iterations are shown, so is nothing of what belongs to them: the report needs all three.
+            if not any(self._nouns_waiting(each, name) for each in (kind, Iteration)):
                 raise
             warnings.warn(f"Only what waits for the history is shown. {error}", stacklevel=3)
             rows = {}

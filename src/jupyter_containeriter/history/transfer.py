@@ -90,15 +90,26 @@ def rows_of(source: Path | str) -> list[Noun]:
         raise UsageError(f"There is no file {source}.", _PLACES)
     try:
         if source.suffix == ".parquet":
-            rows = _parquet().read_table(source).to_pylist()
+            table = _parquet().read_table(source)
+            _check_columns(table.column_names)
+            rows = table.to_pylist()
         elif source.suffix == ".csv":
             with source.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+                reader = csv.DictReader(file)
+                _check_columns(reader.fieldnames or ())
+                rows = list(reader)
         else:
             return _rows_of_file(source)
         return [_iteration(row) for row in rows]
-    except (ValueError, KeyError, TypeError, OSError) as error:  # those of pyarrow are among them
-        raise UsageError(f"{source} cannot be read as an exported history: {error}.", _PLACES) from error
+    except (ValueError, TypeError, OSError) as error:  # those of pyarrow are among them
+        why = str(error).rstrip(".")
+        raise UsageError(f"{source} cannot be read as an exported history: {why}.", _PLACES) from error
+
+
+def _check_columns(found: Sequence[str]) -> None:
+    """Raise ValueError where a file was cut off, or never was an export: without rows nothing else would tell."""
+    if missing := [column for column in _COLUMNS if column not in found]:
+        raise ValueError(f"it has no column {missing[0]}")
 
 
 def _rows_of_file(path: Path) -> list[Noun]:
@@ -109,9 +120,14 @@ def _rows_of_file(path: Path) -> list[Noun]:
             address = f"{path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
+                if target.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("it is damaged")
         except sqlite3.Error as error:
             raise HistoryError(f"{path} cannot be read as a history: {error}.", _PLACES) from error
-        return _rows_of_database(copy)
+        try:
+            return _rows_of_database(copy)
+        except HistoryError as error:
+            raise HistoryError(error.message.replace(str(copy), str(path)), error.remedy) from error
 
 
 def _rows_of_database(location: Path | str) -> list[Noun]:

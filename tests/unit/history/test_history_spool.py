@@ -263,6 +263,8 @@ def test_frame_tells_what_waits(history: History, outage: Outage) -> None:
     assert frame["name"].tolist() == ["fraud", "churn"]  # in the order in which they ended
     with pytest.warns(UserWarning, match="Only what waits"):
         assert history.frame("churn", columns=["version"])["version"].tolist() == [1]
+    with pytest.warns(UserWarning, match="Only what waits"):
+        assert history.events("churn").empty  # None waits, and the report shows both.
     outage.end()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.errors import HistoryError, UsageError
 from jupyter_containeriter.history import History
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
 
@@ -149,6 +149,25 @@ def test_other_files_are_refused(history: History, tmp_path: Path, ending: str) 
     with pytest.raises(UsageError, match="cannot be read as an exported history"):
         history.merge(path)
     assert history.names() == []
+
+
+def test_damaged_history_is_called_by_its_own_name(history: History, other: History, tmp_path: Path) -> None:
+    """It is a copy that is read."""
+    other.close()
+    path = tmp_path / "other.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    with pytest.raises(HistoryError, match=r"other\.sqlite cannot be read as a history"):
+        history.merge(path)
+
+
+@pytest.mark.parametrize("text", ["", "id,name,vers"])
+def test_what_was_cut_off_before_the_first_row_is_refused(history: History, tmp_path: Path, text: str) -> None:
+    """Nothing came of it, which must not look like a merge of nothing."""
+    path = tmp_path / "cut.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="it has no column"):
+        history.merge(path)
 
 
 def test_other_endings_are_refused(other: History, tmp_path: Path) -> None:
