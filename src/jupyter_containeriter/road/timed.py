@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
@@ -103,6 +104,8 @@ class TimedIteration:
                     self._row.fail(error)
                 return
             self._finish()
+        for remark in self.session.history.remarks():
+            warnings.warn(remark, stacklevel=2)
         if wrong is not None:
             raise wrong
 

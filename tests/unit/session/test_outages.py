@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -57,6 +58,17 @@ def test_model_is_deployed_and_recorded_later(own_lab: Lab) -> None:
     assert own_lab.session.iterations()["status"].tolist() == ["verified", "verified"]
     assert own_lab.row(1).id == first.iteration.id
     assert [found.version for found in own_lab.session.deployments()] == [2]
+
+
+def test_a_block_tells_that_its_row_waits(own_lab: Lab) -> None:
+    """A block that times another way of deploying says once that the history cannot be used, and is recorded later."""
+    with outage(own_lab):
+        with pytest.warns(UserWarning, match="is not a history") as told, own_lab.session.iteration("churn", "by hand"):
+            pass
+        with warnings.catch_warnings(), own_lab.session.iteration("churn", "by hand"):
+            warnings.simplefilter("error")
+    assert len(told) == 1
+    assert own_lab.session.iterations()["status"].tolist() == ["deployed", "deployed"]
 
 
 def test_rollback_to_what_waits(own_lab: Lab) -> None:
