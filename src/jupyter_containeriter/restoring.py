@@ -120,11 +120,11 @@ def restore(session: Session, reference: str, progress: Progress) -> Restored:
         for note in notes:
             progress.note(note)
         opened = _opened(label, here, root)
-    session.restored_models.remember(iteration.name, iteration.version, opened.model)
+    session.restored_models.remember(iteration.name, iteration.id, opened.model)
     with times.phase("verify"):
         comparison = _compared(opened, document)
     # A model may change when it predicts.
-    session.restored_models.remember(iteration.name, iteration.version, opened.model)
+    session.restored_models.remember(iteration.name, iteration.id, opened.model)
     return Restored(iteration, opened.model, _call(document["predict"]), comparison, tuple(notes))
 
 
@@ -282,7 +282,7 @@ def variable_for(session: Session, reference: str, wanted: str | None, namespace
         raise UsageError(f"--as {variable}: no variable can be called so.", f"For example --as {identifier(name)}.")
     if wanted is None and variable in namespace:
         held = namespace[variable]
-        if session.restored_models.version_of(name, held) is None:
+        if session.restored_models.iteration_of(name, held) is None:
             both = f"{variable}_{version}" if version else f"{variable}_old"
             raise UsageError(
                 f"{variable} is in this notebook already (a {type(held).__name__}), and would be lost.",

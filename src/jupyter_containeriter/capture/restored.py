@@ -18,19 +18,19 @@ class RestoredModels:
     """Remembers digests, and no model."""
 
     def __init__(self) -> None:
-        self._versions: dict[tuple[str, str], int] = {}
+        self._iterations: dict[tuple[str, str], str] = {}
 
-    def remember(self, name: str, version: int, model: Any) -> None:
-        """Remember a model of a version as it is now."""
+    def remember(self, name: str, iteration_id: str, model: Any) -> None:
+        """Remember a model of an iteration as it is now: by its id, for its version may get another number."""
         if digest := _digest(model):
-            self._versions[name, digest] = version
+            self._iterations[name, digest] = iteration_id
 
-    def version_of(self, name: str, model: Any) -> int | None:
-        """Return the version of that name that a model was restored from and still is; None where there is none."""
+    def iteration_of(self, name: str, model: Any) -> str | None:
+        """Return the id of the iteration that a model was restored from and still is; None where there is none."""
         # Nothing is pickled for a name of which nothing was restored.
-        if not any(known == name for known, _ in self._versions):
+        if not any(known == name for known, _ in self._iterations):
             return None
-        return self._versions.get((name, _digest(model)))
+        return self._iterations.get((name, _digest(model)))
 
 
 def _digest(model: Any) -> str:

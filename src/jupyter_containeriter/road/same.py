@@ -33,8 +33,8 @@ def same_version(
     """
     if request.expected is not None or request.include or request.exclude or options.gpus:
         return None
-    version = session.restored_models.version_of(request.name, request.model)
-    iteration = None if version is None else session.history.get(request.name, version)
+    restored = session.restored_models.iteration_of(request.name, request.model)
+    iteration = None if restored is None else session.history.by_ids([restored]).get(restored)
     if iteration is None or iteration.base != choice.reference:
         return None
     image, document = stored_document(session.cache, iteration)

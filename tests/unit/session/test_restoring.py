@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,11 +87,23 @@ def test_a_changed_model_is_another_version(lab: Lab) -> None:
     assert row.model_digest != lab.row(1).model_digest
 
 
+def test_a_restored_model_is_its_iteration_whatever_its_number(lab: Lab) -> None:
+    """Where its version has another number by now, the image that is taken is still its own."""
+    lab.containerize(3)
+    lab.containerize(4)
+    model = lab.session.restore("churn:1").model
+    with closing(sqlite3.connect(str(lab.settings.history_location))) as connection, connection:
+        for before, after in ((1, 9), (2, 1)):
+            connection.execute("UPDATE iterations SET version = ? WHERE version = ?", (after, before))
+    row = again(lab, model).iteration
+    assert row.image_digest == lab.row(9).image_digest
+
+
 def test_a_new_kernel_knows_nothing_of_it(lab: Lab) -> None:
     """What was restored elsewhere is captured like any model."""
     lab.containerize()
     model = lab.session.restore("churn:1").model
-    assert lab.kernel().restored_models.version_of("churn", model) is None
+    assert lab.kernel().restored_models.iteration_of("churn", model) is None
 
 
 def test_damaged_bytes_are_never_loaded(own_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
