@@ -23,7 +23,8 @@ def where(frame: pd.DataFrame, expression: str) -> pd.DataFrame:
         Iterations, as the history gives them.
     expression
         As ``DataFrame.query`` takes it, over columns, metrics and params by their names. A column hides a metric of the
-        same name, a metric a param. What an iteration does not have is not a number, and no comparison with it is true.
+        same name, a metric a param. What an iteration does not have is not a number: no comparison with it is true but
+        ``!=``.
 
     Raises
     ------

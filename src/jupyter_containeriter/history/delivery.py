@@ -37,6 +37,7 @@ class Delivery:
         self._known = known
         self._lock = threading.Lock()
         self._told: set[str] = set()
+        self._out = False
         self._remarks: list[str] = []
 
     def remarks(self) -> list[str]:
@@ -106,8 +107,14 @@ class Delivery:
             )
 
     def _tell_outage(self, error: HistoryError) -> None:
-        if not self._told:
+        if not self._out:
+            self._out = True
             self._tell_once(f"{error.message} What happens meanwhile is written to it later. {error.remedy}")
+
+    def _all_is_well(self) -> None:
+        """Forget what was told: it is over."""
+        self._out = False
+        self._told.clear()
 
     def _tell_once(self, remark: str) -> None:
         with self._lock:
@@ -129,7 +136,7 @@ class Delivery:
             return
         self._spool.remember(self._database.id)
         if not self._spool.waiting():
-            self._told.clear()  # Whatever was told is over.
+            self._all_is_well()
         else:
             try:
                 with self._spool.held():
@@ -143,7 +150,7 @@ class Delivery:
         waiting = spool.waiting()
         written = sum(self._written(spool, noun) for noun in waiting)
         if written == len(waiting):
-            self._told.clear()
+            self._all_is_well()
         if written:
             rows = "1 row that waited for it is" if written == 1 else f"{written} rows that waited for it are"
             with self._lock:

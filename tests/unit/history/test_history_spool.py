@@ -180,6 +180,28 @@ def test_second_outage_is_told_again(history: History, outage: Outage) -> None:
         assert history.remarks() == []
 
 
+def test_an_outage_is_told_beside_a_row_that_is_not_taken(
+    history: History, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that the database does not take is one thing to tell, and a database that is gone another one."""
+
+    def refuse(*_: Any) -> None:
+        raise HistoryError("It does not fit.")
+
+    outage.begin()
+    finish(history, begin(history))
+    other = History(outage.location, history._spool.directory.parent)  # type: ignore[union-attr]
+    outage.end()
+    monkeypatch.setattr(Database, "put", refuse)
+    assert other.names() == ["churn"]
+    assert ["It does not fit." in told for told in other.remarks()] == [True]
+    outage.begin()
+    assert other.names() == ["churn"]
+    assert ["is written to it later" in told for told in other.remarks()] == [True]
+    outage.end()
+    other.close()
+
+
 def test_versions_lie_above_what_is_known(history: History, outage: Outage) -> None:
     """A version that is given meanwhile follows those that were given here before, of that name."""
     for _ in range(3):
