@@ -162,6 +162,7 @@ def compare_versions(session: Session, name: str, before: int, after: int) -> Ve
 def _row(session: Session, name: str, version: int) -> Iteration:
     found = session.history.get(check_name(name), version)
     if found is None:
+        session.history.check()
         known = f"See %iterations {name}." if name in session.history.names() else "See %iterations."
         raise NotFoundError(f"There is no {name}:{version}.", known)
     return found

@@ -207,6 +207,7 @@ def imaged_iteration(session: Session, name: str, version: int | None) -> Iterat
     history = session.history
     iteration = history.latest(name, RUNNABLE) if version is None else history.get(name, version)
     if iteration is None:
+        history.check()
         wanted = name if version is None else f"{name}:{version}"
         raise NotFoundError(f"There is no {wanted}.", "See %iterations for what there is.")
     if not iteration.image_digest:

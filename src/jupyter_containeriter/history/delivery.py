@@ -103,7 +103,7 @@ class Delivery:
         kept = [self._spool.keep(noun) for noun in nouns]
         if not all(kept):
             self._tell_once(
-                f"Nor can {self._spool.directory} be written: what happened is kept in memory, until this kernel ends."
+                f"Nor can {self._spool.directory} be written: what happened is kept in memory until this process ends."
             )
 
     def _tell_outage(self, error: HistoryError) -> None:

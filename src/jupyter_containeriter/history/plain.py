@@ -16,14 +16,19 @@ def dumps(mapping: Mapping[str, Any]) -> str:
 def plain_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping with the nearest values that JSON can hold."""
     try:
-        return {str(key): _plain(value) for key, value in mapping.items()}
+        return {plain_text(str(key)): _plain(value) for key, value in mapping.items()}
     except RecursionError:  # A value that contains itself still has a text.
-        return {str(key): str(value) for key, value in mapping.items()}
+        return {plain_text(str(key)): plain_text(str(value)) for key, value in mapping.items()}
+
+
+def plain_text(text: str) -> str:
+    """Return a text as files and messages can hold it: lone surrogates become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {plain_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return _scalar(value)
@@ -31,7 +36,7 @@ def _plain(value: Any) -> Any:
 
 def _scalar(value: Any) -> bool | int | float | str | None:
     """Return a plain Python value: numbers, also those of NumPy, stay numbers; odd objects become their text."""
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Integral):
         return int(value)
@@ -39,4 +44,4 @@ def _scalar(value: Any) -> bool | int | float | str | None:
         return float(value)
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # numpy.bool_, a tensor of one number
         return _scalar(value.item())
-    return str(value)
+    return plain_text(str(value))

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from .plain import dumps
+from .plain import dumps, plain_text
 
 SCHEMA_VERSION = 2
 """Format of the file; a history with a higher one was written by a newer version of this package."""
@@ -43,7 +43,7 @@ class PlainText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Write these as escapes."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        return None if value is None else plain_text(value).replace("\0", "\\x00")
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -40,7 +40,10 @@ _EXPLANATIONS = {
     "SQLITE_CANTOPEN": ("The history {path} cannot be opened.", _ELSEWHERE),
     "SQLITE_NOTADB": ("The file {path} is not a history.", _ASIDE),
     "SQLITE_CORRUPT": ("The history {path} is damaged. It was left as it is.", _ASIDE),
-    "SQLITE_IOERR": ("The disk failed while the history {path} was used.", "Check the disk, then run the cell again."),
+    "SQLITE_IOERR": (
+        "The disk failed, or is full: the history {path} could not be used.",
+        "Free disk space or check the disk, then run the cell again.",
+    ),
 }
 
 

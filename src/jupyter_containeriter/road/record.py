@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.capture.masking import without_secrets
 from jupyter_containeriter.errors import ContainerIterError
-from jupyter_containeriter.history.plain import plain_mapping
+from jupyter_containeriter.history.plain import plain_mapping, plain_text
 from jupyter_containeriter.lead import changed_at, watch
 from jupyter_containeriter.progress import PhaseTimes
 from jupyter_containeriter.types import PROMOTED, Iteration, Status
@@ -176,7 +176,10 @@ def _kept(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
     written = {column: fields[column] for column in _WRITTEN if fields.get(column)}
     if not written:
         return fields
-    plain = {column: plain_mapping(value) if isinstance(value, Mapping) else value for column, value in written.items()}
+    plain = {
+        column: plain_mapping(value) if isinstance(value, Mapping) else plain_text(value)
+        for column, value in written.items()
+    }
     kept = {**fields, **without_secrets(plain, session.handles.tokens().values())}
     return {**kept, "cell": kept["cell"][:_CELL_CHARACTERS]} if "cell" in kept else kept
 

@@ -247,3 +247,13 @@ def test_a_model_that_cannot_be_captured_has_its_time(lab: Lab) -> None:
     with pytest.raises(CaptureError):
         lab.session.containerize(request, RunOptions())
     assert lab.row(1).cycle_seconds == pytest.approx(_sum(lab.row(1)), abs=1e-6)
+
+
+def test_texts_that_no_file_can_hold_are_kept_as_escapes(lab: Lab) -> None:
+    """A lone surrogate in a note or a param is written out; nothing that shows the row fails for it."""
+    with lab.session.iteration("churn", "by hand", note="a\ud800", params={"u": "\ud800", "\udcff": [1]}):
+        pass
+    frame = lab.session.iterations("churn")
+    assert frame["note"].iloc[0] == "a\\ud800"
+    assert frame["params"].iloc[0] == {"u": "\\ud800", "\\udcff": [1]}
+    frame.html().encode()
