@@ -8,13 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.errors import ContainerIterError, UsageError
 from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.verbs import VERBS, Verb
+
+if TYPE_CHECKING:
+    from jupyter_containeriter.road.timed import TimedIteration
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,28 +121,29 @@ def _time(options: argparse.Namespace) -> int:
     if not command:
         raise UsageError("There is no command to time.", 'For example: time churn --method "make" -- make deploy')
     block = api.kernel.session().iteration(options.name, options.method, note=options.note, cells=False)
-    code = 0
+    # What the block has to say of the history is told beside the command's output, after it.
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        code, interrupted = _timed(block, command)
+    told = "interrupted after" if interrupted else "failed after" if code else "deployed in"
+    line = f"{options.name}:{block.version} {told} {words.seconds(block.seconds)}"
+    print("\n".join([line, *(str(remark.message) for remark in remarks)]), file=sys.stderr)
+    return code
+
+
+def _timed(block: TimedIteration, command: list[str]) -> tuple[int, bool]:
+    """Run a command in a block; return its exit code, as a shell would, and whether it was interrupted."""
     try:
         with block:
             subprocess.run(command, check=True)
     except subprocess.CalledProcessError as error:
-        code = error.returncode if error.returncode >= 0 else 128 - error.returncode
+        return (error.returncode if error.returncode >= 0 else 128 - error.returncode), False
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
-        code = 127
+        return 127, False
     except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
-        return _told(f"{options.name}:{block.version} interrupted after {words.seconds(block.seconds)}", code)
-    told = "failed after" if code else "deployed in"
-    return _told(f"{options.name}:{block.version} {told} {words.seconds(block.seconds)}", code)
-
-
-def _told(line: str, code: int) -> int:
-    """Tell what became of a command, and what the history has to say, beside its output; return its exit code."""
-    from jupyter_containeriter import api
-
-    print("\n".join([line, *api.kernel.session().history.remarks()]), file=sys.stderr)
-    return code
+        return 128 + signal.SIGINT, True
+    return 0, False
 
 
 def _print(options: argparse.Namespace, document: Any, text: str) -> None:

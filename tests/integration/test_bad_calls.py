@@ -65,7 +65,7 @@ CALLS = {
     "method that is not there": ("mean --predict nothing", "nothing", "Name a method"),
     "sample of no rows": ("mean --sample rows[:0]", "no rows", "at least one row"),
     "empty name": ("mean --name ''", "empty", "--name"),
-    "invalid name": ("mean --name 'My Model!'", "My Model!", "--name my-model"),
+    "invalid name": ("mean --name 'My Model!'", "My Model!", "Call it my-model"),
     "name of 300 characters": (f"mean --name {'n' * 300}", "300 characters", "Shorten"),
     "unknown option": ("mean --sampel rows", "--sampel", "usage: %containerize"),
     "nothing at all": ("", "MODEL", "usage: %containerize"),
