@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.analytics.changes import changed
 from jupyter_containeriter.contents import package_versions, read_files
-from jupyter_containeriter.errors import BuildError, NotFoundError
+from jupyter_containeriter.errors import BuildError
 from jupyter_containeriter.names import check_name
 from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.show.compared import compared_card, compared_text
@@ -124,7 +124,7 @@ def compare_versions(session: Session, name: str, before: int, after: int) -> Ve
     NotFoundError
         There is no such version.
     """
-    one, other = (_row(session, name, version) for version in (before, after))
+    one, other = (session.row(check_name(name), version) for version in (before, after))
     facts = {called: (getattr(one, column), getattr(other, column)) for called, column in _FACTS.items()}
     stored = [stored_document(session.cache, row) for row in (one, other)]
     images = [image for image, _ in stored if image is not None]
@@ -157,15 +157,6 @@ def compare_versions(session: Session, name: str, before: int, after: int) -> Ve
         layers=layers,
         unknown=tuple(unknown),
     )
-
-
-def _row(session: Session, name: str, version: int) -> Iteration:
-    found = session.history.get(check_name(name), version)
-    if found is None:
-        session.history.check()
-        known = f"See %iterations {name}." if name in session.history.names() else "See %iterations."
-        raise NotFoundError(f"There is no {name}:{version}.", known)
-    return found
 
 
 def _gone(row: Iteration) -> str:

@@ -20,7 +20,7 @@ from jupyter_containeriter.road.stored import stored_document
 from jupyter_containeriter.settings import KERNEL_BASE
 from jupyter_containeriter.show.contents import contents_card, contents_text
 from jupyter_containeriter.show.shown import Shown
-from jupyter_containeriter.types import CONTAINER_ROOT, RUNNABLE, Image, Iteration, Layer
+from jupyter_containeriter.types import CONTAINER_ROOT, Image, Iteration, Layer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -204,12 +204,7 @@ def imaged_iteration(session: Session, name: str, version: int | None) -> Iterat
         There is no such version, or no image of it.
     """
     session.reconciler.reconcile()
-    history = session.history
-    iteration = history.latest(name, RUNNABLE) if version is None else history.get(name, version)
-    if iteration is None:
-        history.check()
-        wanted = name if version is None else f"{name}:{version}"
-        raise NotFoundError(f"There is no {wanted}.", "See %iterations for what there is.")
+    iteration = session.row(name, version)
     if not iteration.image_digest:
         raise NotFoundError(
             f"{name}:{iteration.version} is {iteration.status}: no image was built for it.",

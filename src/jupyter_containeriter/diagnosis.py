@@ -19,6 +19,7 @@ from jupyter_containeriter.errors import ContainerIterError
 from jupyter_containeriter.garbage import Usage
 from jupyter_containeriter.history import History
 from jupyter_containeriter.image.cache import LayerCache
+from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.serving._version import __version__
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.show import words
@@ -123,7 +124,7 @@ def _history(settings: ContainerIter) -> Finding:
             count, waiting = len(history.names()), history.waiting
     except ContainerIterError as error:
         return Finding("History", "error", error.message, error.remedy)
-    message = f"{history.shown}, {count} model{'' if count == 1 else 's'}"
+    message = f"{history.shown}, {counted(count, 'model')}"
     if waiting:
         return Finding("History", "warning", f"{message}; {waiting} rows wait for it", "Look into data_dir/spool.")
     return Finding("History", "ok", message)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.history.transfer import MergeCounts
+from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.html import card, table
 from jupyter_containeriter.show.shown import Shown
@@ -37,11 +38,11 @@ class Exported(Shown):
     def html(self) -> str:
         """Return the card."""
         rows = [("File", f"<code>{escape(str(self.path))}</code> · {words.size(self.size_bytes)}")]
-        return card(f"<b>{_count(self.iterations, 'iteration')}</b> exported", "", table(rows))
+        return card(f"<b>{counted(self.iterations, 'iteration')}</b> exported", "", table(rows))
 
     def text(self) -> str:
         """Return one line."""
-        return f"{_count(self.iterations, 'iteration')} exported to {self.path} ({words.size(self.size_bytes)})"
+        return f"{counted(self.iterations, 'iteration')} exported to {self.path} ({words.size(self.size_bytes)})"
 
     def document(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -79,8 +80,8 @@ class Merged(Shown):
     def _rows(self) -> list[tuple[str, str]]:
         counts = self.counts
         added = [(counts.iterations, "iteration"), (counts.events, "event"), (counts.load_levels, "load level")]
-        rows = [("from", self.source), ("added", ", ".join(_count(*pair) for pair in added))]
-        rows += [("there", f"{_count(counts.known, 'iteration')} already")] if counts.known else []
+        rows = [("from", self.source), ("added", ", ".join(counted(*pair) for pair in added))]
+        rows += [("there", f"{counted(counts.known, 'iteration')} already")] if counts.known else []
         return rows + [
             ("renumbered", f"{name}:{before} is {name}:{after} here, for that version was taken")
             for name, before, after in counts.renumbered
@@ -118,10 +119,6 @@ def merge(session: Session, source: str) -> Merged:
 
     counts = session.history.merge(source if "://" in source else Path(source).expanduser())
     return Merged(shown_address(source) if "://" in source else source, counts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _capital(text: str) -> str:

@@ -7,8 +7,8 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -26,7 +26,7 @@ from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
-from jupyter_containeriter.standing import Standing, telling
+from jupyter_containeriter.standing import Standing
 from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits, Status
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Session:
         base = choose(options.base or self.settings.base, options.platform, engine, deploy=options.deploy)
         self.reconciler.reconcile()
         progress = progress or Silent()
-        with self.locks.exclusive(request.name), telling(self, progress):
+        with self.locks.exclusive(request.name), _telling(self.history, progress):
             deployment = Road(self, engine, options, progress, began).containerize(request, base)
         self.kernel_models.remember(request, deployment.iteration.id)
         self.garbage.tidy(progress)
@@ -268,8 +268,8 @@ class Session:
                 if self.handles.engine(name) in {engine.describe().endpoint for engine in self.engines()}:
                     # Its container was removed from outside, and need not be missed any more.
                     self.handles.release(name)
-                told = f" {self.standing.unreachable()}" if self.standing.unreachable() else ""
-                raise NotFoundError(f"No container of {name} runs.{told}", "See %deployments for what runs.")
+                told = " ".join(filter(None, [f"No container of {name} runs.", self.standing.unreachable()]))
+                raise NotFoundError(told, "See %deployments for what runs.")
             serving = self.standing.serving(name) or live[0][1]
             with recorded(self, None, serving, Silent()):
                 self.handles.release(name)
@@ -399,6 +399,23 @@ class Session:
                 f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
             )
 
+    def row(self, name: str, version: int | None) -> Iteration:
+        """Return a version however it ended, or the newest one that may run.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        iteration = self.history.latest(name, RUNNABLE) if version is None else self.history.get(name, version)
+        if iteration is None:
+            # What is not found while the history is away may be there all the same.
+            self.history.check()
+            wanted = name if version is None else f"{name}:{version}"
+            known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
+            raise NotFoundError(f"There is no {wanted}.", known)
+        return iteration
+
     def find(self, name: str, version: int | None) -> Iteration:
         """Return a version that may run, or the newest one.
 
@@ -409,12 +426,7 @@ class Session:
         UsageError
             It failed, so it was never proven.
         """
-        iteration = self.history.latest(name, RUNNABLE) if version is None else self.history.get(name, version)
-        if iteration is None:
-            self.history.check()
-            wanted = name if version is None else f"{name}:{version}"
-            known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
-            raise NotFoundError(f"There is no {wanted}.", known)
+        iteration = self.row(name, version)
         if iteration.status not in RUNNABLE:
             raise UsageError(
                 f"{name}:{iteration.version} was never proven (status: {iteration.status}).",
@@ -436,3 +448,13 @@ class Session:
         if serving is None:
             return RunOptions()
         return RunOptions.as_started(serving.engine, self.handles.read(serving.id).options)
+
+
+@contextmanager
+def _telling(history: History, progress: Progress) -> Iterator[None]:
+    """Tell in the end what happened to the history meanwhile."""
+    try:
+        yield
+    finally:
+        for remark in history.remarks():
+            progress.note(remark)

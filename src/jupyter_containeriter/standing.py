@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jupyter_containeriter.errors import EngineError
-from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.types import PROMOTED, Container, Iteration
 
 if TYPE_CHECKING:
@@ -90,16 +89,6 @@ class Standing:
         others = [container for history in former for container in engine.containers(history)]
         known = self._session.history.by_ids(container.iteration for container in others) if others else {}
         return [*engine.containers(present), *(container for container in others if container.iteration in known)]
-
-
-@contextmanager
-def telling(session: Session, progress: Progress) -> Iterator[None]:
-    """Tell in the end what happened to the history meanwhile."""
-    try:
-        yield
-    finally:
-        for remark in session.history.remarks():
-            progress.note(remark)
 
 
 def _as_labelled(container: Container) -> Iteration:

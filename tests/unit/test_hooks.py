@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,21 +15,10 @@ from jupyter_containeriter.hooks import CellEvents
 
 
 @pytest.fixture
-def clock() -> CellClock:
-    """Give a clock that cells are told to."""
-    return CellClock()
-
-
-@pytest.fixture
-def shell(clock: CellClock) -> Iterator[InteractiveShell]:
-    """Give a shell whose cells are timed."""
-    shell = InteractiveShell()
-    events = CellEvents(shell, clock)
-    events.register()
-    shell.user_ns["clock"] = clock
-    yield shell
-    events.unregister()
-    shell.history_manager.end_session()  # type: ignore[union-attr]
+def shell(timed_shell: InteractiveShell, clock: CellClock) -> InteractiveShell:
+    """Give a shell whose cells are timed, and can ask the clock."""
+    timed_shell.user_ns["clock"] = clock
+    return timed_shell
 
 
 def _sources(clock: CellClock) -> list[tuple[int | None, str]]:

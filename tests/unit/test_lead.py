@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_containeriter.clock import CellClock
-from jupyter_containeriter.hooks import CellEvents
 from jupyter_containeriter.lead import changed_at, changes, model_names, roots, watch
 
 
@@ -84,21 +82,10 @@ def test_what_only_reads_a_variable(source: str) -> None:
 
 
 @pytest.fixture
-def clock() -> CellClock:
-    """Give a clock that cells are told to."""
-    return CellClock()
-
-
-@pytest.fixture
-def shell(clock: CellClock) -> Iterator[InteractiveShell]:
-    """Give a shell whose cells are timed."""
-    shell = InteractiveShell()
-    events = CellEvents(shell, clock)
-    events.register()
-    shell.run_cell("class M:\n    def fit(self): return self\n    predict = fit")
-    yield shell
-    events.unregister()
-    shell.history_manager.end_session()  # type: ignore[union-attr]
+def shell(timed_shell: InteractiveShell) -> InteractiveShell:
+    """Give a shell whose cells are timed, with a kind of model."""
+    timed_shell.run_cell("class M:\n    def fit(self): return self\n    predict = fit")
+    return timed_shell
 
 
 @pytest.mark.parametrize(

@@ -38,15 +38,9 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
 
 
 @pytest.fixture
-def shell(clock: CellClock, session: Session) -> Iterator[InteractiveShell]:
+def shell(clock: CellClock, loaded_shell: InteractiveShell) -> InteractiveShell:
     """Give a shell that has loaded the extension."""
-    ContainerIter.clear_instance()
-    shell = InteractiveShell()
-    magics.load(shell)
-    yield shell
-    magics.unload(shell)
-    ContainerIter.clear_instance()
-    shell.history_manager.end_session()  # type: ignore[union-attr]
+    return loaded_shell
 
 
 _PARSERS = magics.PARSERS | history_magics.PARSERS

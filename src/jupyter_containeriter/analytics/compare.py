@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.plurals import counted
 
-from .look import INK, LINE, MINUS, blank, counted, dress, duration, no_iterations, say, scale_times, subject, unit_for
+from .look import INK, LINE, MINUS, blank, dress, duration, no_iterations, say, scale_times, subject, unit_for
 from .palette import FAILED
 from .rows import promoted, seconds, statuses
 from .statistics import ENOUGH, Difference, difference_of_medians

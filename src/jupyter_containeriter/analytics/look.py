@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
+from jupyter_containeriter.plurals import counted
+
 from .figure import NotebookFigure
 
 if TYPE_CHECKING:
@@ -109,11 +111,6 @@ def dress(
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
-
-
-def counted(count: int, noun: str) -> str:
-    """Return how many there are of something: ``1 iteration``, ``1,200 iterations``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def subject(frame: pd.DataFrame) -> str:

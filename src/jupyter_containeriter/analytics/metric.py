@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from jupyter_containeriter.errors import UsageError
+from jupyter_containeriter.plurals import counted
 
 from .direction import lower_is_better
-from .look import INK, UNDER, blank, counted, dress, duration, no_iterations, say, unit_for
+from .look import INK, UNDER, blank, dress, duration, no_iterations, say, unit_for
 from .palette import COLORS, FAILED
 from .rows import promoted, seconds, statuses
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .look import INK, LINE, blank, counted, dress, duration, say, scale_times
+from jupyter_containeriter.plurals import counted
+
+from .look import INK, LINE, blank, dress, duration, say, scale_times
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
+from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.types import CALL_PHASES, PHASES
 
-from .look import CHARACTER, INK, LETTERS_PER_INCH, UNDER, WIDE, blank, counted, dress, duration, no_iterations
+from .look import CHARACTER, INK, LETTERS_PER_INCH, UNDER, WIDE, blank, dress, duration, no_iterations
 from .palette import COLORS
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
-from .look import INK, LINE, blank, counted, no_iterations, say_within, subject
+from jupyter_containeriter.plurals import counted
+
+from .look import INK, LINE, blank, no_iterations, say_within, subject
 from .palette import COLORS
 from .rows import ended, statuses
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from .look import INK, blank, counted, dress, duration, no_iterations, say_within, scale_times, subject
+from jupyter_containeriter.plurals import counted
+
+from .look import INK, blank, dress, duration, no_iterations, say_within, scale_times, subject
 from .palette import COLORS, FAILED
 from .rows import call_seconds, positions, promoted, seconds, statuses
 from .statistics import rolling_median, step, window_for

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.errors import HistoryError
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
 
+from .nouns import MOMENTS, Noun, columns_of
 from .places import place_of
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Select, Table
 
     from .places import Place
-
-#: What a row may be.
-Noun = Iteration | Event | LoadLevel
 
 
 class Database:
@@ -151,8 +149,7 @@ class Database:
         """Return every row of a kind (of one model), in the order it happened."""
         with self._transaction() as (connection, _table):
             table = table_of(kind)
-            moment = {Iteration: "started_at", Event: "happened_at", LoadLevel: "measured_at"}[kind]
-            statement = table.select().order_by(table.c[moment], table.c.version, table.c.id)
+            statement = table.select().order_by(table.c[MOMENTS[kind]], table.c.version, table.c.id)
             if name is not None:
                 statement = statement.where(table.c.name == name)
             return [kind(**row) for row in connection.execute(statement).mappings()]
@@ -238,7 +235,7 @@ def table_of(kind: type[Noun]) -> Table:
 
 
 def _add(connection: Connection, table: Table, iteration: Iteration) -> Iteration:
-    connection.execute(table.insert().values(_row(iteration)))
+    connection.execute(table.insert().values(columns_of(iteration)))
     return iteration
 
 
@@ -272,12 +269,12 @@ def _add_once(connection: Connection, noun: Event | LoadLevel) -> bool:
     table = table_of(type(noun))
     if connection.execute(table.select().where(table.c.id == noun.id)).first() is not None:
         return False
-    connection.execute(table.insert().values(_row(noun)))
+    connection.execute(table.insert().values(columns_of(noun)))
     return True
 
 
 def _update(connection: Connection, table: Table, iteration: Iteration) -> bool:
-    row = _row(iteration)
+    row = columns_of(iteration)
     del row["version"]  # Its row may have got another one when it was written late.
     return bool(connection.execute(table.update().where(table.c.id == iteration.id).values(row)).rowcount)
 
@@ -294,10 +291,6 @@ def _with_free_version(connection: Connection, table: Table, iteration: Iteratio
     if connection.execute(taken.with_only_columns(table.c.id)).first() is None:
         return iteration
     return replace(iteration, version=_next_version(connection, table, iteration.name))
-
-
-def _row(noun: Noun) -> dict[str, Any]:
-    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _all(connection: Connection, statement: Select[Any]) -> list[Iteration]:

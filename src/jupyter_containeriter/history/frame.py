@@ -24,7 +24,8 @@ from sqlalchemy import (
 
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
 
-from .database import Noun, table_of
+from .database import table_of
+from .nouns import Noun, moment
 from .schema import JsonText, UtcDateTime, events, iterations, load_levels
 
 #: Texts of which there are few different ones.
@@ -73,16 +74,10 @@ def _no_collection() -> Iterator[None]:
 
 def frame_of(kind: type[Noun], nouns: Sequence[Noun], columns: Sequence[str], last: int | None) -> pd.DataFrame:
     """Return a frame as :func:`read_frame` does, of what is at hand in the order it happened."""
-    nouns = sorted(nouns, key=lambda noun: (isinstance(noun, Iteration) and noun.finished_at) or _began(noun))
+    nouns = sorted(nouns, key=lambda noun: (isinstance(noun, Iteration) and noun.finished_at) or moment(noun))
     table = table_of(kind)
     frame = _frame([table.c[column] for column in columns], [[_plain(noun, c) for c in columns] for noun in nouns])
     return frame if last is None else frame.tail(last).reset_index(drop=True)
-
-
-def _began(noun: Noun) -> datetime:
-    if isinstance(noun, Iteration):
-        return noun.started_at
-    return noun.happened_at if isinstance(noun, Event) else noun.measured_at
 
 
 def _plain(noun: Noun, column: str) -> Any:

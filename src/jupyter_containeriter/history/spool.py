@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
 
+from .nouns import columns_of, moment
 from .plain import plain_mapping
 
 _NEW = ".new-"
@@ -189,8 +190,7 @@ class Spool:
 
 
 def _plain(noun: Waiting) -> dict[str, Any]:
-    values = {field.name: getattr(noun, field.name) for field in fields(noun)}
-    return {name: _plain_value(value) for name, value in values.items()}
+    return {name: _plain_value(value) for name, value in columns_of(noun).items()}
 
 
 def _plain_value(value: Any) -> Any:
@@ -215,8 +215,4 @@ def _moment(noun: Waiting) -> tuple[float, int]:
     """Return what tells the order: the time, and where that is the same, the version."""
     if isinstance(noun, Forgotten):
         return (0.0, 0)
-    if isinstance(noun, Iteration):
-        when = noun.started_at
-    else:
-        when = noun.happened_at if isinstance(noun, Event) else noun.measured_at
-    return (when.timestamp(), noun.version)
+    return (moment(noun).timestamp(), noun.version)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_containeriter.errors import HistoryError
 from jupyter_containeriter.types import EVENT_COLUMNS, ITERATION_COLUMNS, LOAD_COLUMNS, Event, Iteration, LoadLevel
 
-from .database import Database, Noun
+from .database import Database
 from .delivery import Delivery
+from .nouns import Noun
 from .places import shown_location
 from .spool import Forgotten, Spool
 

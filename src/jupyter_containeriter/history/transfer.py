@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_containeriter.errors import HistoryError, UsageError
 from jupyter_containeriter.types import Event, Iteration, LoadLevel
 
-from .database import Database, Noun
+from .database import Database
+from .nouns import Noun
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
@@ -56,7 +57,7 @@ def export(rows: Iterable[Iteration], path: Path) -> int:
         The name ends otherwise, the file cannot be written, or pyarrow is missing for Parquet.
     """
     columns = _columns()
-    table = [[_flat(column, getattr(row, column.name)) for column in columns] for row in rows]
+    table = [[_flat(getattr(row, column.name)) for column in columns] for row in rows]
     part = path.with_name(f".{path.name}.part")
     try:
         if path.suffix == ".parquet":
@@ -147,7 +148,7 @@ def _columns() -> list[Column[Any]]:
     return [iterations.c[name] for name in _COLUMNS]
 
 
-def _flat(column: Column[Any], value: Any) -> Any:
+def _flat(value: Any) -> Any:
     """Return a value as a table holds it: mappings as JSON, times with their zone."""
     return json.dumps(value) if isinstance(value, Mapping) else value
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.analytics.saturation import saturation
+from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.html import BORDER, FAINT, card, notes_html
 
@@ -197,7 +198,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _connections(count: int) -> str:
-    return f"{count:,} connection{'s' if count != 1 else ''}"
+    return counted(count, "connection")
 
 
 def _capital(text: str) -> str:

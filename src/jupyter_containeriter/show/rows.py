@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_containeriter.analytics.changes import changed
 from jupyter_containeriter.analytics.direction import best
 from jupyter_containeriter.analytics.palette import COLORS
+from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.show import words
 from jupyter_containeriter.show.html import BORDER, FAINT, badge, swatches
 from jupyter_containeriter.types import CALL_PHASES, PHASES
@@ -307,7 +308,7 @@ def _is_best(name: str, value: Any, best_of: Mapping[str, float]) -> bool:
 
 def _more(shown: int, count: int) -> str:
     if count == shown:
-        return f"{count} iteration{'' if count == 1 else 's'}; an ordinary DataFrame otherwise"
+        return f"{counted(count, 'iteration')}; an ordinary DataFrame otherwise"
     return f"… {count - shown:,} more: the DataFrame has all {count:,}"
 
 
