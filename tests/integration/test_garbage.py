@@ -15,7 +15,15 @@ from jupyter_containeriter.image.cache import LayerCache
 NewName = Callable[[str], str]
 
 
-# Equal content is one image for all labs, which share a cache: every test has a name of its own.
+# Not the cache of the other tests: garbage waits until every history that builds on a cache can be asked, and some of
+# theirs are broken on purpose. Equal content is one image for all labs of a cache: every test has a name of its own.
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lab]:
+    """Return a function that makes labs with a cache of their own."""
+    cache = tmp_path_factory.mktemp("cache")
+    return lambda: Lab(tmp_path_factory.mktemp("lab"), cache)
 
 
 def _iterate(notebook: Notebook, name: str, versions: range, options: str = "") -> None:
