@@ -1,6 +1,7 @@
 """The verbs as Python functions, over one session for the kernel."""
 
 from jupyter_containeriter.api import kernel
+from jupyter_containeriter.api.choices import candidates
 from jupyter_containeriter.api.deploying import (
     containerize,
     deploy,
@@ -26,6 +27,7 @@ from jupyter_containeriter.api.kernel import notebook_name
 from jupyter_containeriter.api.upkeep import config, doctor, gc, inspect, push, save, sbom
 
 __all__ = [
+    "candidates",
     "compare",
     "config",
     "containerize",
