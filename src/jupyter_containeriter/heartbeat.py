@@ -24,7 +24,7 @@ class LastSign:
     at
         When that was (UTC).
     seconds
-        Seconds of each phase so far.
+        Seconds of each phase so far; the last one had just begun (again).
     """
 
     at: datetime

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jupyter_containeriter.session import Session
+    from jupyter_containeriter.show.iterations import Iterations
 
 _METRICS = 6
 
@@ -39,18 +40,40 @@ def report(session: Session, name: str, path: str = "") -> Report:
     UsageError
         The file cannot be written, or is something else than a report.
     """
-    iterations = session.iterations(name)
-    if iterations.empty:
-        raise NotFoundError(f"There is no iteration of {name}.", f"Make one: %containerize MODEL --name {name}.")
+    iterations = _iterations(session, name)
     target = Path(path or f"{name}-report.html").expanduser()
     _check(target)
-    charts = list(_charts(session, name, iterations))
-    page = report_page(name, charts, iterations.html(), datetime.now(UTC))
+    page, findings = _drawn(session, name, iterations)
     try:
         target.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}.", "Give another PATH.") from error
-    return Report(name, str(target), tuple(chart.finding for chart in charts))
+    return Report(name, str(target), findings)
+
+
+def page(session: Session, name: str) -> str:
+    """Return the page itself, for whoever shows it without a file.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model in the history.
+    """
+    return _drawn(session, name, _iterations(session, name))[0]
+
+
+def _iterations(session: Session, name: str) -> Iterations:
+    iterations = session.iterations(name)
+    if iterations.empty:
+        raise NotFoundError(f"There is no iteration of {name}.", f"Make one: %containerize MODEL --name {name}.")
+    return iterations
+
+
+def _drawn(session: Session, name: str, iterations: Iterations) -> tuple[str, tuple[str, ...]]:
+    """Return the page, and what its charts say."""
+    charts = list(_charts(session, name, iterations))
+    text = report_page(name, charts, iterations.html(), datetime.now(UTC))
+    return text, tuple(chart.finding for chart in charts)
 
 
 def _check(target: Path) -> None:

@@ -148,6 +148,10 @@ class Session:
     def _engine(self, wanted: str) -> Engine:
         return select_engine(wanted, self._sandbox_state)
 
+    def look_again(self) -> None:
+        """Forget which engines answered: a session that outlives an engine's restart asks again from time to time."""
+        type(self)._engine.cache_clear()  # noqa: SLF001 (its own)
+
     def engines(self) -> list[Engine]:
         """Return every engine that may hold containers of ours."""
         return reachable_engines(self._sandbox_state)
@@ -388,6 +392,12 @@ class Session:
         from jupyter_containeriter.reporting import report
 
         return report(self, name, path)
+
+    def report_page(self, name: str) -> str:
+        """Return that page without writing it; see :func:`jupyter_containeriter.reporting.page`."""
+        from jupyter_containeriter.reporting import page
+
+        return page(self, name)
 
     # --- what is known ------------------------------------------------------------------------------------------------
 

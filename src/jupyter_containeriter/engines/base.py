@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
+from jupyter_containeriter.watching import Watch
 
 
 class Engine(Protocol):
@@ -88,6 +89,13 @@ class Engine(Protocol):
 
     def stats(self, container_id: str) -> Stats:
         """Measure memory and CPU now."""
+
+    def watch(self, history: str, changed: Callable[[], None]) -> Watch:
+        """Call ``changed``, in a thread, whenever a container of a history has begun, ended or gone, until closed.
+
+        It may be called once too often, and once where several things happened. A watch that loses its engine calls it
+        a last time and is over.
+        """
 
     def stop(self, container_id: str) -> None:
         """Stop and remove a container; one that is already gone is not an error."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from jupyter_containeriter.engines._docker_connect import connect
 from jupyter_containeriter.engines._docker_errors import translated, words
 from jupyter_containeriter.engines._docker_images import Images, Store
 from jupyter_containeriter.engines._docker_run import container_from, create_options, stats_from
+from jupyter_containeriter.engines._docker_watch import EventWatch
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.types import Container, EngineInfo, HeldImage, Image, LoadReport, RunSpec, Stats
 
@@ -176,6 +177,11 @@ class DockerEngine:
             time.sleep(max(0.0, taken + _SAMPLE_SECONDS - time.monotonic()))
             self._samples[container_id] = latest = self._sample(container_id)
         return stats_from(latest[1], previous)
+
+    def watch(self, history: str, changed: Callable[[], None]) -> EventWatch:
+        """Call ``changed``, in a thread, whenever a container of a history has begun, ended or gone, until closed."""
+        with self._speaking():
+            return EventWatch(self._api, history, changed)
 
     def stop(self, container_id: str) -> None:
         """Stop and remove a container: first gently, then by force. One that is already gone is not an error."""

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +27,13 @@ from jupyter_containeriter.engines._trees import Placement, Trees, stacks
 from jupyter_containeriter.errors import EngineError, NotFoundError
 from jupyter_containeriter.image.base import architecture
 from jupyter_containeriter.types import CONTAINER_ROOT, Container, EngineInfo, Image, LoadReport, RunSpec, Stats
+from jupyter_containeriter.watching import PolledWatch
 
 _NOTICE_SECONDS = 5.0
 #: The supervisor ends what does not end by itself.
 _STOP_SECONDS = _supervisor.GRACE_SECONDS + 2
 _STATS_SECONDS = 0.1
+_WATCH_SECONDS = 0.5
 
 
 class SandboxEngine:
@@ -173,6 +175,15 @@ class SandboxEngine:
         memory = _supervisor.usage(pids).memory_bytes
         # The time of a process that has ended is gone.
         return Stats(memory, record["memory_bytes"], 100 * max(0.0, busy - before) / (now - taken))
+
+    def watch(self, history: str, changed: Callable[[], None]) -> PolledWatch:
+        """Call ``changed``, in a thread, whenever a container of a history has begun, ended or gone, until closed."""
+
+        def look() -> Hashable:
+            # A killed supervisor leaves no trace but that its process is gone: nothing but looking helps.
+            return tuple((container.id, container.running) for container in self.containers(history))
+
+        return PolledWatch(look, changed, _WATCH_SECONDS)
 
     def stop(self, container_id: str) -> None:
         """Stop and remove a container."""

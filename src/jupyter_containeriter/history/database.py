@@ -127,6 +127,22 @@ class Database:
                 statement = statement.where(table.c.version < before)
             return _first(connection, statement.order_by(table.c.version.desc()).limit(1))
 
+    def recent(self, name: str, last: int, before: int | None) -> list[Iteration]:
+        """Return the highest versions of a model (below ``before``), at most so many, the highest first."""
+        with self._transaction() as (connection, table):
+            statement = table.select().where(table.c.name == name)
+            if before is not None:
+                statement = statement.where(table.c.version < before)
+            return _all(connection, statement.order_by(table.c.version.desc()).limit(last))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many iterations each model has."""
+        from sqlalchemy import func, select
+
+        with self._transaction() as (connection, table):
+            statement = select(table.c.name, func.count().label("rows")).group_by(table.c.name)
+            return {row.name: row.rows for row in connection.execute(statement)}
+
     def running(self, host: str) -> list[Iteration]:
         """Return the iterations of a host that have not ended, oldest first."""
         with self._transaction() as (connection, table):
@@ -166,6 +182,10 @@ class Database:
         with self._transaction() as (connection, table):
             statement = table.select().with_only_columns(table.c.name).distinct()
             return sorted(connection.execute(statement).scalars())
+
+    def pulse(self) -> Hashable:
+        """Return what is another value once rows were written; see :meth:`Place.pulse`."""
+        return self.place.pulse(self._opened)
 
     def ping(self) -> None:
         """Make sure that the database answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +41,15 @@ class Place(Protocol):
 
     def stamp(self) -> Hashable:
         """Return what changes when something else stands in its place."""
+
+    def pulse(self, opened: Callable[[], Engine]) -> Hashable:
+        """Return what is another value once rows were written, by whomever; cheap enough to be asked every second.
+
+        Parameters
+        ----------
+        opened
+            Returns the engine of the place, for one that has to ask.
+        """
 
     def exclusive(self, connection: Connection) -> None:
         """Let no other process add rows until the transaction of the connection ends."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -107,6 +107,19 @@ class PostgresDatabase:
     def stamp(self) -> Hashable:
         """Return always the same: a server is asked by its address each time."""
         return None
+
+    def pulse(self, opened: Callable[[], Engine]) -> Hashable:
+        """Return the number of the server's next transaction that will write something, in whichever database.
+
+        To count rows would cost more the more there are, and would not see that one has changed.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with opened().connect() as connection:
+                return str(connection.exec_driver_sql("SELECT txid_snapshot_xmax(txid_current_snapshot())").scalar())
+        except SQLAlchemyError as error:
+            raise self.explain(error) from error
 
     def exclusive(self, connection: Connection) -> None:
         """Let no other process add rows until the transaction ends."""

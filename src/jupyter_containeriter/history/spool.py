@@ -93,6 +93,13 @@ class Spool:
             found = {noun.id: noun for path in self._paths() if (noun := _read(path)) is not None}
             return sorted((found | self._memory).values(), key=_moment)
 
+    def pulse(self) -> int:
+        """Return what is another number once a row waits, or waits no longer."""
+        try:
+            return self.directory.stat().st_mtime_ns
+        except OSError:
+            return 0
+
     @contextmanager
     def held(self, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
         """Hold the spool against other processes.

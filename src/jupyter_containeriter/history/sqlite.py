@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
@@ -97,6 +97,10 @@ class SqliteFile:
             return None
         return status.st_dev, status.st_ino
 
+    def pulse(self, opened: Callable[[], Engine]) -> Hashable:
+        """Return size and time of the file, and of what was written beside it and is not in it yet."""
+        return tuple(_written(Path(f"{self._path}{suffix}")) for suffix in ("", "-wal"))
+
     def exclusive(self, connection: Connection) -> None:
         """Let no other process write until the transaction ends."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -119,6 +123,15 @@ def _check_header(path: Path) -> None:
         header = file.read(len(_HEADER))
     if header not in (b"", _HEADER):
         raise HistoryError(f"The file {path} is not a history.", _ASIDE)
+
+
+def _written(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is written, or replaced; None without a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _set_pragmas(connection: SQLiteConnection, _record: Any) -> None:

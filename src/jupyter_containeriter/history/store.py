@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -168,6 +169,29 @@ class History:
         rows = [row for row in self._rows_waiting() if row.name == name and row.status in statuses and row.image_digest]
         rows = [row for row in rows if before is None or row.version < before]
         return max([*rows, *filter(None, [found])], key=lambda row: row.version, default=None)
+
+    def recent(self, name: str, last: int, before: int | None = None) -> list[Iteration]:
+        """Return the highest versions of a model (below ``before``), at most ``last``, the highest first."""
+        found = self._delivery.ask(lambda: self._database.recent(name, last, before), list[Iteration])
+        rows = self._with_waiting(found, lambda row: row.name == name and (before is None or row.version < before))
+        return sorted(rows, key=lambda row: row.version, reverse=True)[:last]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many iterations each model has, by name."""
+        counts = Counter(self._delivery.ask(self._database.counts, dict[str, int]))
+        waiting = {row.id: row.name for row in self._rows_waiting()}
+        if waiting:
+            known = self._delivery.ask(lambda: self._database.by_ids(waiting), dict[str, Iteration])
+            counts.update(name for iteration, name in waiting.items() if iteration not in known)
+        return dict(sorted(counts.items()))
+
+    def pulse(self) -> Hashable:
+        """Return what is another value once anything was recorded, or waits; cheap enough to be asked every second."""
+        waiting = self._spool.pulse() if self._spool is not None else None
+        try:
+            return self._database.pulse(), waiting
+        except HistoryError as error:
+            return error.message, waiting
 
     def running(self, host: str, owner: str | None = None) -> list[Iteration]:
         """Return the iterations of this host that have not ended, oldest first.

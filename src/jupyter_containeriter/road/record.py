@@ -153,7 +153,10 @@ class Record:
 
     def beat(self, times: PhaseTimes) -> None:
         """Note how far it is, should this kernel be killed."""
-        self._session.locks.heartbeat(self.iteration.name).beat(self.iteration.id, times.seconds)
+        seconds = {phase: value for phase, value in times.seconds.items() if phase != times.current}
+        if times.current in times.seconds:
+            seconds[times.current] = times.seconds[times.current]
+        self._session.locks.heartbeat(self.iteration.name).beat(self.iteration.id, seconds)
 
 
 def interrupted(session: Session, iteration: Iteration) -> Iteration:

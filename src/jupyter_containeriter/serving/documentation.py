@@ -30,23 +30,23 @@ async def openapi(service: Service, request: Request) -> Response:
 
 async def docs(service: Service, request: Request) -> Response:
     """Show a page on which a person tries the model; it holds nothing of the model and no token."""
-    page, policy = _page()
+    content, policy = page()
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-cache",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(page, headers=headers, media_type="text/html")
+    return Response(content, headers=headers, media_type="text/html")
 
 
 @cache
-def _page() -> tuple[bytes, str]:
+def page() -> tuple[bytes, str]:
     """Return the page, and the policy that lets run what is written in it and nothing else."""
-    page = Path(__file__).with_name("docs.html").read_bytes()
-    allowed = " ".join(f"{kind}-src {_hashes(page, kind)};" for kind in ("script", "style"))
+    content = Path(__file__).with_name("docs.html").read_bytes()
+    allowed = " ".join(f"{kind}-src {_hashes(content, kind)};" for kind in ("script", "style"))
     policy = f"default-src 'none'; {allowed} connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
-    return page, f"{policy}; frame-ancestors 'none'"
+    return content, f"{policy}; frame-ancestors 'none'"
 
 
 def _hashes(page: bytes, element: str) -> str:

@@ -29,6 +29,7 @@ Verb = Literal[
     "inspect",
     "logs",
     "stats",
+    "watch",
     "stop",
 ]
 
@@ -40,6 +41,19 @@ class _Record:
     container: Container
     spec: RunSpec
     lines: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FakeWatch:
+    """Who is told of the containers of a history; a test ends it as an engine that goes away does."""
+
+    history: str
+    changed: Callable[[], None]
+    is_over: bool = False
+
+    def close(self) -> None:
+        """Tell no more."""
+        self.is_over = True
 
 
 class FakeEngine:
@@ -84,6 +98,7 @@ class FakeEngine:
         self._exits: deque[tuple[int, str]] = deque()
         self._ports = itertools.count(_FIRST_PORT)
         self._ids = itertools.count(1)
+        self._watches: list[FakeWatch] = []
 
     # --- the protocol ----------------------------------------------------------------------------------------------
 
@@ -158,6 +173,7 @@ class FakeEngine:
             started_at=datetime.now(UTC),
         )
         self._records[container.id] = _Record(container, spec)
+        self._tell(container)
         if self._exits:
             code, log = self._exits.popleft()
             self.exit(container.id, code, log=log)
@@ -187,10 +203,18 @@ class FakeEngine:
             return Stats(0, 0, 0.0)
         return Stats(64 * 1024**2, record.spec.limits.memory_bytes, 1.0)
 
+    def watch(self, history: str, changed: Callable[[], None]) -> FakeWatch:
+        """Call ``changed``, in the thread that changes something."""
+        self._maybe_fail("watch")
+        self._watches.append(FakeWatch(history, changed))
+        return self._watches[-1]
+
     def stop(self, container_id: str) -> None:
         """Forget a container."""
         self._maybe_fail("stop")
-        self._records.pop(container_id, None)
+        record = self._records.pop(container_id, None)
+        if record is not None:
+            self._tell(record.container)
 
     # --- what a test can do to it ----------------------------------------------------------------------------------
 
@@ -211,6 +235,7 @@ class FakeEngine:
         record = self._record(container_id)
         record.container = replace(record.container, running=False, port=None, exit_code=code, oom_killed=oom_killed)
         record.lines += log.splitlines()
+        self._tell(record.container)
 
     def exit_at_start(self, code: int, log: str = "") -> None:
         """Let the next container end as soon as it starts."""
@@ -224,12 +249,22 @@ class FakeEngine:
         """Return what a container was started with."""
         return self._record(container_id).spec
 
+    @property
+    def watches(self) -> list[FakeWatch]:
+        """Who is told of changes now."""
+        return [watch for watch in self._watches if not watch.is_over]
+
     def forget_images(self) -> None:
         """Lose all images and layers, as ``docker system prune`` does."""
         self._images.clear()
         self._layers.clear()
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _tell(self, container: Container) -> None:
+        for watch in self._watches:
+            if watch.history == container.history and not watch.is_over:
+                watch.changed()
 
     def _maybe_fail(self, verb: Verb) -> None:
         if self._failures[verb]:
