@@ -23,6 +23,7 @@ lint: $(VENV)/.installed-test ## style, types and architecture only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/front_end.py lint
 
 engines: $(VENV)/.installed-test ## how images are loaded by other Docker and Podman releases (Linux, root)
 	@tests/engines/run.sh

@@ -41,4 +41,7 @@ make_venv() {
 # An interrupted start leaves one without pip; a moved one does not run at all.
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv
 echo "Installing the project and its $extra extra into $venv."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+HATCH_JUPYTER_BUILDER_SKIP_NPM=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+# JupyterLab follows the link to whatever `make test` or scripts/front_end.py builds.
+mkdir -p "$venv/share/jupyter/labextensions"
+ln -sfn ../../../../build/labextension "$venv/share/jupyter/labextensions/jupyter-containeriter"

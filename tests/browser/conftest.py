@@ -1,34 +1,14 @@
-"""A browser for the tests: Debian's chromium, which Playwright drives."""
+"""Windows of the browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from browser_bench import browser
+from playwright.sync_api import Browser, BrowserContext
 
-_ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the browser: a skip where a person has none, a failure in CI.
-
-    While it runs, Playwright holds an event loop in this thread, in which no other test could start one of its own.
-    """
-    program = shutil.which("chromium")
-    if program is None:
-        why = "chromium is not installed"
-        pytest.fail(why, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(why)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
-        yield browser
-        browser.close()
+__all__ = ["browser"]
 
 
 @pytest.fixture(params=["wide", "narrow"])
