@@ -1,10 +1,20 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { deploymentsPlugin } from './plugins/deployments';
+import { notebookPlugin } from './plugins/notebook';
+import { palettePlugin } from './plugins/palette';
+import { panelPlugin } from './plugins/panel';
+import { statusPlugin } from './plugins/status';
+import { viewsPlugin } from './plugins/views';
+import { workspacePlugin } from './plugins/workspace';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'jupyter-containeriter:plugin',
-  description: 'Models in containers, and the iterations that made them.',
-  autoStart: true,
-  activate: (_app: JupyterFrontEnd): void => undefined
-};
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  workspacePlugin,
+  panelPlugin,
+  notebookPlugin,
+  deploymentsPlugin,
+  viewsPlugin,
+  palettePlugin,
+  statusPlugin
+];
 
-export default plugin;
+export default plugins;

@@ -1,1 +1,4 @@
 import './base.css';
+import './panel.css';
+import './iterations.css';
+import './views.css';

@@ -1,0 +1,99 @@
+import { addBelowIcon, caretDownIcon, caretRightIcon, runIcon } from '@jupyterlab/ui-components';
+import { memo, useId, useState } from 'react';
+import { ago, callSeconds, duration, parityMark, statusMark, value } from '../model/format';
+import type { Row } from '../model/types';
+import { COMMANDS, type Execute } from '../tokens';
+import { Details } from './Details';
+import { Action, Word } from './parts';
+
+interface Props {
+  name: string;
+  row: Row;
+  /** It serves the name now. */
+  live: boolean;
+  now: number;
+  execute: Execute;
+}
+
+/** One iteration: what became of it, how long it took, what it measured, and what can be done with it. */
+export const IterationRow = memo(function IterationRow({ name, row, live, now, execute }: Props): JSX.Element {
+  const [open, setOpen] = useState(false);
+  const details = useId();
+  const Caret = open ? caretDownIcon : caretRightIcon;
+  return (
+    <li
+      className={`jp-ContainerIter-row${live ? ' jp-mod-live' : ''}`}
+      aria-label={`Version ${row.version}${live ? ', live' : ''}`}
+    >
+      <div className="jp-ContainerIter-rowHead">
+        <button
+          type="button"
+          className="jp-ContainerIter-disclosure"
+          aria-expanded={open}
+          aria-controls={details}
+          aria-label={`Details of version ${row.version}`}
+          onClick={() => setOpen(!open)}
+        >
+          <Caret.react tag="span" className="jp-ContainerIter-icon" />
+          <span className="jp-ContainerIter-version">v{row.version}</span>
+        </button>
+        <Outcome row={row} />
+        {live ? <span className="jp-ContainerIter-tag">live</span> : null}
+        <span className="jp-ContainerIter-time" title="Package to verified">
+          {row.status === 'running' ? '' : duration(callSeconds(row))}
+        </span>
+        <RowActions name={name} row={row} live={live} execute={execute} />
+      </div>
+      <Facts row={row} now={now} />
+      <div id={details} hidden={!open}>
+        {open ? <Details row={row} /> : null}
+      </div>
+    </li>
+  );
+});
+
+/** What became of it: what was proven where it was verified, else its status. */
+function Outcome({ row }: { row: Row }): JSX.Element {
+  if (row.status !== 'verified') {
+    return <Word mark={statusMark(row.status)} />;
+  }
+  const parity = parityMark(row.parity);
+  return <Word mark={parity} title={`Verified. ${parity.long}`} />;
+}
+
+function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
+  const metrics = Object.entries(row.metrics);
+  return (
+    <div className="jp-ContainerIter-facts">
+      {row.note ? <div className="jp-ContainerIter-note">{row.note}</div> : null}
+      <div>
+        {metrics.map(([key, number]) => (
+          <span key={key} className="jp-ContainerIter-metric">
+            {key} <b>{value(number)}</b>
+          </span>
+        ))}
+        <span>{ago(row.finished_at ?? row.started_at, now)}</span>
+      </div>
+    </div>
+  );
+}
+
+const DEPLOYABLE = new Set(['verified', 'deployed', 'built']);
+
+function RowActions({ name, row, live, execute }: Omit<Props, 'now'>): JSX.Element {
+  const args = { name, version: row.version };
+  return (
+    <span className="jp-ContainerIter-rowActions">
+      {row.restorable ? (
+        <Action
+          icon={addBelowIcon}
+          label={`Restore ${name}:${row.version} into the notebook`}
+          onClick={() => execute(COMMANDS.restore, args)}
+        />
+      ) : null}
+      {!live && DEPLOYABLE.has(row.status) ? (
+        <Action icon={runIcon} label={`Deploy ${name}:${row.version}`} onClick={() => execute(COMMANDS.deploy, args)} />
+      ) : null}
+    </span>
+  );
+}

@@ -1,0 +1,123 @@
+import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import { memo, useId } from 'react';
+import type { Api } from '../model/api';
+import { ago, callSeconds, duration, parityMark, statusMark } from '../model/format';
+import type { Live, Model, Working } from '../model/types';
+import type { Execute } from '../tokens';
+import { IterationList } from './IterationList';
+import { ModelActions } from './ModelActions';
+import { PhasesBar, Steps } from './PhasesBar';
+import { Trend } from './Trend';
+import { useNow } from './hooks';
+import { Word } from './parts';
+
+export interface ModelProps {
+  model: Model;
+  open: boolean;
+  onToggle: (name: string) => void;
+  now: number;
+  /** What the server's clock is ahead of this browser's, in milliseconds. */
+  clockOffset: number;
+  api: Api;
+  execute: Execute;
+}
+
+/** One model: what serves it, what happens to it, how its iterations went, and all of them when it is opened. */
+export const ModelCard = memo(function ModelCard(props: ModelProps): JSX.Element {
+  const { model, open, onToggle, now, clockOffset, api, execute } = props;
+  const body = useId();
+  const Caret = open ? caretDownIcon : caretRightIcon;
+  return (
+    <li className="jp-ContainerIter-model" aria-label={model.name}>
+      <div className="jp-ContainerIter-modelHead">
+        <h3>
+          <button
+            type="button"
+            className="jp-ContainerIter-disclosure"
+            aria-expanded={open}
+            aria-controls={body}
+            onClick={() => onToggle(model.name)}
+          >
+            <Caret.react tag="span" className="jp-ContainerIter-icon" />
+            <span className="jp-ContainerIter-name">{model.name}</span>
+          </button>
+        </h3>
+        <Serving live={model.live} />
+      </div>
+      <div className="jp-ContainerIter-modelFacts">
+        <Standing model={model} now={now} />
+        {model.working ? <UnderWay working={model.working} clockOffset={clockOffset} /> : null}
+        <Times model={model} />
+      </div>
+      <div id={body} className="jp-ContainerIter-modelBody" hidden={!open}>
+        {open ? (
+          <>
+            <ModelActions model={model} execute={execute} />
+            <IterationList model={model} now={now} api={api} execute={execute} />
+          </>
+        ) : null}
+      </div>
+    </li>
+  );
+});
+
+/** The live version, and whether it runs. */
+function Serving({ live }: { live: Live | null }): JSX.Element {
+  if (!live) {
+    return <span className="jp-ContainerIter-serving jp-mod-quiet">not deployed</span>;
+  }
+  const word = live.running ? 'running' : 'stopped';
+  return (
+    <span className={`jp-ContainerIter-serving jp-mod-${live.running ? 'good' : 'doubtful'}`}>
+      <span className="jp-ContainerIter-dot" aria-hidden="true" />v{live.version} {word}
+    </span>
+  );
+}
+
+/** What is proven of what serves, where it runs, and when the last iteration was; a failed one after it is told. */
+function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
+  const last = model.recent[model.recent.length - 1];
+  const parity = parityMark(model.live?.parity ?? null);
+  const failed = last && last.status === 'failed' && last.version !== model.live?.version;
+  return (
+    <div className="jp-ContainerIter-standing">
+      {model.live ? <Word mark={parity} title={parity.long} /> : null}
+      {model.live ? <span>{[model.live.engine, model.live.hot ? 'hot' : ''].filter(Boolean).join(' · ')}</span> : null}
+      {failed ? (
+        <Word mark={{ ...statusMark('failed'), word: `v${last.version} failed` }} title={last.error ?? ''} />
+      ) : null}
+      {last ? <span className="jp-ContainerIter-ago">{ago(last.finished_at ?? last.started_at, now)}</span> : null}
+    </div>
+  );
+}
+
+/** Its clock ticks on its own, so that only this is drawn again each second. */
+function UnderWay({ working, clockOffset }: { working: Working; clockOffset: number }): JSX.Element {
+  const now = useNow(1000) + clockOffset;
+  return <Steps working={working} elapsed={(now - Date.parse(working.since)) / 1000} />;
+}
+
+/** The last call and the calls before it. */
+function Times({ model }: { model: Model }): JSX.Element | null {
+  const ended = model.recent.filter(row => row.status !== 'running');
+  const last = ended[ended.length - 1];
+  if (!last) {
+    return null;
+  }
+  return (
+    <>
+      <div className="jp-ContainerIter-times">
+        <span title={`Package to verified, version ${last.version}`}>
+          <b>{duration(callSeconds(last))}</b> to verified
+        </span>
+        {last.cycle_seconds !== null ? (
+          <span title="From the end of the iteration before to the end of this one">
+            cycle {duration(last.cycle_seconds)}
+          </span>
+        ) : null}
+      </div>
+      {ended.length > 1 ? <Trend rows={ended} /> : null}
+      {model.working ? null : <PhasesBar row={last} />}
+    </>
+  );
+}

@@ -1,0 +1,126 @@
+import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { useCallback, useMemo, useState } from 'react';
+import type { Api } from '../model/api';
+import { counted } from '../model/format';
+import { found, type Filter } from '../model/search';
+import type { OverviewStore, State } from '../model/store';
+import type { Model } from '../model/types';
+import { COMMANDS, type Execute } from '../tokens';
+import { ModelCard } from './ModelCard';
+import { SearchBar } from './SearchBar';
+import { Notices, Empty, Loading, NothingFound } from './States';
+import { useAnnouncement, useNow, useStore } from './hooks';
+import { Action } from './parts';
+
+export interface PanelProps {
+  store: OverviewStore;
+  api: Api;
+  execute: Execute;
+}
+
+const NONE: Model[] = [];
+const MINUTE = 60_000;
+
+/** The panel "Iterations". */
+export function Panel({ store, api, execute }: PanelProps): JSX.Element {
+  const state = useStore(store);
+  const models = state.overview?.models ?? NONE;
+  const announcement = useAnnouncement(models);
+  return (
+    <div className="jp-ContainerIter-panel">
+      <header className="jp-ContainerIter-header">
+        <h2>Iterations</h2>
+        <Action
+          icon={addIcon}
+          label="Containerize a model of the notebook"
+          onClick={() => execute(COMMANDS.containerize)}
+        />
+        <Action icon={refreshIcon} label="Connect again" onClick={() => execute(COMMANDS.reconnect)} />
+      </header>
+      <Notices state={state} onRetry={() => execute(COMMANDS.reconnect)} />
+      <Content state={state} models={models} api={api} execute={execute} />
+      <Footer state={state} />
+      <div className="jp-ContainerIter-hidden" role="status" aria-live="polite">
+        {announcement}
+      </div>
+    </div>
+  );
+}
+
+interface ContentProps {
+  state: State;
+  models: Model[];
+  api: Api;
+  execute: Execute;
+}
+
+function Content({ state, models, api, execute }: ContentProps): JSX.Element | null {
+  if (!state.overview) {
+    return state.connection === 'connecting' ? <Loading /> : null;
+  }
+  if (!models.length) {
+    return state.overview.problem ? null : <Empty onContainerize={() => execute(COMMANDS.containerize)} />;
+  }
+  return <Models models={models} clockOffset={state.clockOffset} api={api} execute={execute} />;
+}
+
+function Models({
+  models,
+  clockOffset,
+  api,
+  execute
+}: Omit<ContentProps, 'state'> & { clockOffset: number }): JSX.Element {
+  const [query, setQuery] = useState('');
+  const [filter, setFilter] = useState<Filter>('all');
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
+  const now = useNow(MINUTE) + clockOffset;
+  const shown = useMemo(() => found(models, query, filter), [models, query, filter]);
+  const toggle = useCallback((name: string) => setOpened(names => toggled(names, name)), []);
+  return (
+    <>
+      <SearchBar query={query} filter={filter} onQuery={setQuery} onFilter={setFilter} />
+      {shown.length ? null : <NothingFound onClear={() => (setQuery(''), setFilter('all'))} />}
+      <ul className="jp-ContainerIter-models" aria-label={counted(shown.length, 'model')}>
+        {shown.map(model => (
+          <ModelCard
+            key={model.name}
+            model={model}
+            open={opened.has(model.name)}
+            onToggle={toggle}
+            now={now}
+            clockOffset={clockOffset}
+            api={api}
+            execute={execute}
+          />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** Where containers run, and whether what is shown is what is. */
+function Footer({ state }: { state: State }): JSX.Element | null {
+  const engine = state.overview?.engine;
+  if (!state.overview) {
+    return null;
+  }
+  return (
+    <footer className="jp-ContainerIter-footer">
+      <span title={engine?.endpoint}>
+        {engine ? [engine.name, engine.version, engine.isolation].filter(Boolean).join(' · ') : 'no engine'}
+      </span>
+      <span className={`jp-mod-${state.connection === 'live' ? 'good' : 'doubtful'}`}>
+        <span className="jp-ContainerIter-dot" aria-hidden="true" />
+        {state.connection === 'live' ? 'live' : 'not connected'}
+      </span>
+    </footer>
+  );
+}
+
+function toggled(names: ReadonlySet<string>, name: string): ReadonlySet<string> {
+  const next = new Set(names);
+  if (!next.delete(name)) {
+    next.add(name);
+  }
+  return next;
+}

@@ -1,0 +1,67 @@
+import { InputDialog } from '@jupyterlab/apputils';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { ago, parityMark, statusMark } from '../model/format';
+import type { OverviewStore } from '../model/store';
+import type { Model, Row } from '../model/types';
+import { told } from '../views/dialogs';
+
+const NAME = { type: 'string', description: 'The name of the model; asked for where it is left out.' };
+const VERSION = { type: 'integer', minimum: 1, description: 'The version; asked for where it is left out.' };
+
+/** What the commands take, as JSON schemas. */
+export const NO_ARGS = { args: { type: 'object', properties: {} } } as const;
+export const NAME_ARGS = { args: { type: 'object', properties: { name: NAME } } } as const;
+export const VERSION_ARGS = { args: { type: 'object', properties: { name: NAME, version: VERSION } } } as const;
+
+/** Reads the arguments of a command, and asks the person for what is missing. */
+export class Arguments {
+  constructor(private readonly store: OverviewStore) {}
+
+  /** The model that is meant; `fits` says which ones can be. */
+  async model(args: ReadonlyPartialJSONObject, fits: (model: Model) => boolean, none: string): Promise<Model | null> {
+    if (typeof args.name === 'string') {
+      return this.store.model(args.name) ?? this.nothing(`There is no model ${args.name}.`);
+    }
+    const models = (this.store.state.overview?.models ?? []).filter(fits);
+    if (models.length < 2) {
+      return models[0] ?? this.nothing(none);
+    }
+    const { value } = await InputDialog.getItem({
+      title: 'Which Model?',
+      label: 'Model',
+      items: models.map(({ name }) => name)
+    });
+    return models.find(({ name }) => name === value) ?? null;
+  }
+
+  /** The version that is meant, of those that fit. */
+  async version(
+    args: ReadonlyPartialJSONObject,
+    model: Model,
+    title: string,
+    fits: (row: Row) => boolean
+  ): Promise<number | null> {
+    if (typeof args.version === 'number') {
+      return args.version;
+    }
+    const rows = model.recent.filter(fits).reverse();
+    if (!rows.length) {
+      await this.nothing(`${model.name} has no version for this.`);
+      return null;
+    }
+    const items = rows.map(describe);
+    const { value } = await InputDialog.getItem({ title, label: 'Version', items, okLabel: 'OK' });
+    return rows[items.indexOf(value ?? '')]?.version ?? null;
+  }
+
+  private async nothing(message: string): Promise<null> {
+    await told('Nothing to do', { message, remedy: 'The panel Iterations shows what there is.' });
+    return null;
+  }
+}
+
+function describe(row: Row): string {
+  const outcome = row.status === 'verified' ? parityMark(row.parity).word : statusMark(row.status).word;
+  const when = ago(row.finished_at ?? row.started_at, Date.now());
+  return [`Version ${row.version}`, outcome, when, row.note].filter(Boolean).join(' · ');
+}
