@@ -37,19 +37,19 @@ export interface Bar {
 }
 
 const GAP = 2;
-const WIDEST = 12;
+const WIDEST = 14;
 const LEAST = 2;
 /** One slow first build would press all others flat, so what is this many times the median is cut. */
 const CUT_ABOVE = 4;
 
-/** Bars of what calls took, oldest first, the newest at the right edge. */
+/** Bars of what calls took, oldest first. */
 export function trendBars(rows: Row[], width: number, height: number): Bar[] {
   const times = rows.map(row => callSeconds(row) ?? 0);
   const top = ceiling(times);
   const step = Math.min(width / Math.max(rows.length, 1), WIDEST + GAP);
   return rows.map((row, index) => ({
     row,
-    x: width - (rows.length - index) * step + GAP / 2,
+    x: index * step,
     width: Math.max(step - GAP, 1),
     height: Math.max(LEAST, Math.min(times[index] / top, 1) * height),
     cut: times[index] > top,

@@ -49,6 +49,9 @@ export function ago(then: string | null, now: number): string {
 
 /** A metric or param as people write it: at most four digits that count. */
 export function value(item: unknown): string {
+  if (item === null) {
+    return 'None';
+  }
   if (typeof item !== 'number') {
     return typeof item === 'string' ? item : JSON.stringify(item);
   }

@@ -1,10 +1,27 @@
-import type { Model, Row } from './types';
+import { value } from './format';
+import { PHASES, type Model, type Row, type Working } from './types';
 
 /** Iterations newest first: what was read before, and on top of it what the overview says now. */
 export function merged(known: Row[], recent: Row[]): Row[] {
   const rows = new Map(known.map(row => [row.version, row]));
   recent.forEach(row => rows.set(row.version, row));
   return [...rows.values()].sort((a, b) => b.version - a.version);
+}
+
+/** Params that are not those of an earlier version, as `max_depth None → 5`; none where either has none at all. */
+export function changedParams(row: Row, before: Row | undefined): string[] {
+  const old = before?.params ?? {};
+  if (!Object.keys(old).length || !Object.keys(row.params).length) {
+    return [];
+  }
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(row.params)])];
+  return keys
+    .filter(key => JSON.stringify(old[key]) !== JSON.stringify(row.params[key]))
+    .map(key => `${key} ${side(old[key])} → ${side(row.params[key])}`);
+}
+
+function side(param: unknown): string {
+  return param === undefined ? 'unset' : value(param);
 }
 
 /** What the status bar says: how many deployments run, and how long the last cycle took, over all models. */
@@ -18,4 +35,10 @@ export function summary(models: Model[]): { running: number; working: number; cy
     working: models.filter(model => model.working).length,
     cycleSeconds: last?.cycle_seconds ?? null
   };
+}
+
+/** How long a call has been under way. */
+export function elapsedSeconds(working: Working, now: number): number {
+  const noted = PHASES.reduce((sum, phase) => sum + (working.seconds[phase] ?? 0), 0);
+  return noted + Math.max(0, now - Date.parse(working.since)) / 1000;
 }

@@ -38,8 +38,10 @@ export interface Live {
 /** An iteration under way. */
 export interface Working {
   version: number | null;
+  /** Empty before the first one. */
   phase: string;
-  seconds: Partial<Record<Phase, number>>;
+  /** What the phases took until `since`. */
+  seconds: Partial<Record<string, number>>;
   since: string;
 }
 
@@ -60,7 +62,8 @@ export interface Row extends PhaseSeconds {
   engine: string | null;
   method: string | null;
   hot: boolean;
-  metrics: Record<string, number>;
+  /** Null where it was no finite number. */
+  metrics: Record<string, number | null>;
   params: Record<string, unknown>;
   note: string | null;
   notebook: string | null;

@@ -1,12 +1,14 @@
 import type { ReactNode } from 'react';
-import { duration, parityMark, statusMark, value } from '../model/format';
+import { counted, duration, parityMark, statusMark, value } from '../model/format';
+import { changedParams } from '../model/rows';
 import type { Row } from '../model/types';
 import { PhasesBar } from './PhasesBar';
 import { Word } from './parts';
 
 /** All that is known of an iteration. What is unknown is left out. */
-export function Details({ row }: { row: Row }): JSX.Element {
+export function Details({ row, before }: { row: Row; before: Row | undefined }): JSX.Element {
   const params = Object.entries(row.params);
+  const changes = changedParams(row, before);
   const way = [row.method === 'containeriter' ? '' : row.method, row.engine, row.hot ? 'hot' : ''].filter(Boolean);
   return (
     <div className="jp-ContainerIter-details">
@@ -19,13 +21,23 @@ export function Details({ row }: { row: Row }): JSX.Element {
         <Fact term="Parity">{parityMark(row.parity).long}</Fact>
         <Time term="Cycle" seconds={row.cycle_seconds} />
         <Time term="Thinking" seconds={row.think_seconds} />
-        <Time term="Running cells" seconds={row.run_seconds} />
-        <Time term="Since the model changed" seconds={row.lead_seconds} />
+        <Time term="Cells ran" seconds={row.run_seconds} />
+        <Time term="Lead time" seconds={row.lead_seconds} />
         {way.length ? <Fact term="Runs on">{way.join(' · ')}</Fact> : null}
+        {changes.length ? <Fact term="Changed">{changes.join(', ')}</Fact> : null}
         {params.length ? (
-          <Fact term="Params">{params.map(([key, param]) => `${key} ${value(param)}`).join(', ')}</Fact>
+          <Fact term="Params">
+            <details>
+              <summary>{counted(params.length, 'param')}</summary>
+              {params.map(([key, param]) => `${key} ${value(param)}`).join(', ')}
+            </details>
+          </Fact>
         ) : null}
-        {row.notebook ? <Fact term="Notebook">{row.notebook}</Fact> : null}
+        {row.notebook ? (
+          <Fact term="Notebook">
+            <span title={row.notebook}>{row.notebook.split('/').pop()}</span>
+          </Fact>
+        ) : null}
         {row.started_at ? <Fact term="Started">{new Date(row.started_at).toLocaleString()}</Fact> : null}
       </dl>
     </div>

@@ -18,11 +18,12 @@ export function IterationList({ model, now, api, execute }: Props): JSX.Element 
   return (
     <>
       <ol className="jp-ContainerIter-rows" aria-label={`Iterations of ${model.name}`} aria-busy={loading}>
-        {rows.map(row => (
+        {rows.map((row, index) => (
           <IterationRow
             key={row.version}
             name={model.name}
             row={row}
+            before={rows[index + 1]}
             live={model.live?.version === row.version}
             now={now}
             execute={execute}

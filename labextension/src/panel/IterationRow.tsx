@@ -9,6 +9,8 @@ import { Action, Word } from './parts';
 interface Props {
   name: string;
   row: Row;
+  /** The version before it, where it is known. */
+  before: Row | undefined;
   /** It serves the name now. */
   live: boolean;
   now: number;
@@ -16,7 +18,7 @@ interface Props {
 }
 
 /** One iteration: what became of it, how long it took, what it measured, and what can be done with it. */
-export const IterationRow = memo(function IterationRow({ name, row, live, now, execute }: Props): JSX.Element {
+export const IterationRow = memo(function IterationRow({ name, row, before, live, now, execute }: Props): JSX.Element {
   const [open, setOpen] = useState(false);
   const details = useId();
   const Caret = open ? caretDownIcon : caretRightIcon;
@@ -42,11 +44,13 @@ export const IterationRow = memo(function IterationRow({ name, row, live, now, e
         <span className="jp-ContainerIter-time" title="Package to verified">
           {row.status === 'running' ? '' : duration(callSeconds(row))}
         </span>
+      </div>
+      <div className="jp-ContainerIter-rowBody">
+        <Facts row={row} now={now} />
         <RowActions name={name} row={row} live={live} execute={execute} />
       </div>
-      <Facts row={row} now={now} />
       <div id={details} hidden={!open}>
-        {open ? <Details row={row} /> : null}
+        {open ? <Details row={row} before={before} /> : null}
       </div>
     </li>
   );
@@ -66,13 +70,13 @@ function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
   return (
     <div className="jp-ContainerIter-facts">
       {row.note ? <div className="jp-ContainerIter-note">{row.note}</div> : null}
-      <div>
+      <div className="jp-ContainerIter-measured">
         {metrics.map(([key, number]) => (
-          <span key={key} className="jp-ContainerIter-metric">
+          <span key={key}>
             {key} <b>{value(number)}</b>
           </span>
         ))}
-        <span>{ago(row.finished_at ?? row.started_at, now)}</span>
+        <span>{ago(row.finished_at, now)}</span>
       </div>
     </div>
   );
@@ -80,7 +84,7 @@ function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
 
 const DEPLOYABLE = new Set(['verified', 'deployed', 'built']);
 
-function RowActions({ name, row, live, execute }: Omit<Props, 'now'>): JSX.Element {
+function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'before'>): JSX.Element {
   const args = { name, version: row.version };
   return (
     <span className="jp-ContainerIter-rowActions">

@@ -8,6 +8,7 @@ import { IterationList } from './IterationList';
 import { ModelActions } from './ModelActions';
 import { PhasesBar, Steps } from './PhasesBar';
 import { Trend } from './Trend';
+import { elapsedSeconds } from '../model/rows';
 import { useNow } from './hooks';
 import { Word } from './parts';
 
@@ -66,10 +67,13 @@ function Serving({ live }: { live: Live | null }): JSX.Element {
   if (!live) {
     return <span className="jp-ContainerIter-serving jp-mod-quiet">not deployed</span>;
   }
-  const word = live.running ? 'running' : 'stopped';
   return (
-    <span className={`jp-ContainerIter-serving jp-mod-${live.running ? 'good' : 'doubtful'}`}>
-      <span className="jp-ContainerIter-dot" aria-hidden="true" />v{live.version} {word}
+    <span
+      className={`jp-ContainerIter-serving jp-mod-${live.running ? 'good' : 'doubtful'}`}
+      title={`Version ${live.version} ${live.running ? 'is running' : 'has stopped'}`}
+    >
+      <span className="jp-ContainerIter-dot" aria-hidden="true" />v{live.version}{' '}
+      {live.running ? <span className="jp-ContainerIter-roomy">running</span> : 'stopped'}
     </span>
   );
 }
@@ -86,7 +90,7 @@ function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
       {failed ? (
         <Word mark={{ ...statusMark('failed'), word: `v${last.version} failed` }} title={last.error ?? ''} />
       ) : null}
-      {last ? <span className="jp-ContainerIter-ago">{ago(last.finished_at ?? last.started_at, now)}</span> : null}
+      {last?.finished_at ? <span className="jp-ContainerIter-ago">{ago(last.finished_at, now)}</span> : null}
     </div>
   );
 }
@@ -94,7 +98,7 @@ function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
 /** Its clock ticks on its own, so that only this is drawn again each second. */
 function UnderWay({ working, clockOffset }: { working: Working; clockOffset: number }): JSX.Element {
   const now = useNow(1000) + clockOffset;
-  return <Steps working={working} elapsed={(now - Date.parse(working.since)) / 1000} />;
+  return <Steps working={working} elapsed={elapsedSeconds(working, now)} />;
 }
 
 /** The last call and the calls before it. */

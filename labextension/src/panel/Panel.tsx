@@ -28,7 +28,7 @@ export function Panel({ store, api, execute }: PanelProps): JSX.Element {
   const announcement = useAnnouncement(models);
   return (
     <div className="jp-ContainerIter-panel">
-      <header className="jp-ContainerIter-header">
+      <div className="jp-ContainerIter-header">
         <h2>Iterations</h2>
         <Action
           icon={addIcon}
@@ -36,7 +36,7 @@ export function Panel({ store, api, execute }: PanelProps): JSX.Element {
           onClick={() => execute(COMMANDS.containerize)}
         />
         <Action icon={refreshIcon} label="Connect again" onClick={() => execute(COMMANDS.reconnect)} />
-      </header>
+      </div>
       <Notices state={state} onRetry={() => execute(COMMANDS.reconnect)} />
       <Content state={state} models={models} api={api} execute={execute} />
       <Footer state={state} />
@@ -105,15 +105,15 @@ function Footer({ state }: { state: State }): JSX.Element | null {
     return null;
   }
   return (
-    <footer className="jp-ContainerIter-footer">
-      <span title={engine?.endpoint}>
-        {engine ? [engine.name, engine.version, engine.isolation].filter(Boolean).join(' · ') : 'no engine'}
+    <div className="jp-ContainerIter-footer">
+      <span title={engine ? `${engine.name} ${engine.version} at ${engine.endpoint}` : undefined}>
+        {engine ? `${engine.name} · isolation: ${engine.isolation}` : 'no engine'}
       </span>
       <span className={`jp-mod-${state.connection === 'live' ? 'good' : 'doubtful'}`}>
         <span className="jp-ContainerIter-dot" aria-hidden="true" />
         {state.connection === 'live' ? 'live' : 'not connected'}
       </span>
-    </footer>
+    </div>
   );
 }
 

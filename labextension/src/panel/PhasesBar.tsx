@@ -58,7 +58,7 @@ export function Steps({ working, elapsed }: { working: Working; elapsed: number 
       </ol>
       <span className="jp-ContainerIter-phase">
         {working.version ? `Version ${working.version}: ` : ''}
-        {working.phase} · {ticking(elapsed)}
+        {working.phase || 'begun'} · {ticking(elapsed)}
       </span>
     </div>
   );

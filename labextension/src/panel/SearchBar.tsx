@@ -1,3 +1,4 @@
+import { HTMLSelect } from '@jupyterlab/ui-components';
 import { FILTERS, type Filter } from '../model/search';
 
 interface Props {
@@ -10,17 +11,17 @@ interface Props {
 /** Search by words, choose by state. */
 export function SearchBar({ query, filter, onQuery, onFilter }: Props): JSX.Element {
   return (
-    <search className="jp-ContainerIter-search">
+    <search className="jp-ContainerIter-search jp-ContainerIter-controls">
       <input
         type="search"
         className="jp-mod-styled"
-        placeholder="Name, note, metric…"
+        placeholder="Search"
+        title="Words of a name, note, metric or notebook"
         aria-label="Search models"
         value={query}
         onChange={event => onQuery(event.target.value)}
       />
-      <select
-        className="jp-mod-styled"
+      <HTMLSelect
         aria-label="Show models by state"
         value={filter}
         onChange={event => onFilter(event.target.value as Filter)}
@@ -30,7 +31,7 @@ export function SearchBar({ query, filter, onQuery, onFilter }: Props): JSX.Elem
             {word}
           </option>
         ))}
-      </select>
+      </HTMLSelect>
     </search>
   );
 }

@@ -1,4 +1,5 @@
 import { iterationsIcon } from '../icon';
+import { LOAD_EXTENSION } from '../model/line';
 import type { State } from '../model/store';
 import { Notice } from './parts';
 
@@ -30,6 +31,8 @@ export function Loading(): JSX.Element {
   );
 }
 
+const EXAMPLE = `${LOAD_EXTENSION}\n%containerize model --sample X[:5]`;
+
 /** Nothing was ever containerized: how to begin. */
 export function Empty({ onContainerize }: { onContainerize: () => void }): JSX.Element {
   return (
@@ -39,7 +42,7 @@ export function Empty({ onContainerize }: { onContainerize: () => void }): JSX.E
       <p>
         Fit a model in a notebook, then press <b>Containerize</b> in its toolbar, or run:
       </p>
-      <pre>{'%load_ext jupyter_containeriter\n%containerize model --sample X[:5]'}</pre>
+      <pre tabIndex={0}>{EXAMPLE}</pre>
       <button type="button" className="jp-ContainerIter-button" onClick={onContainerize}>
         Containerize…
       </button>

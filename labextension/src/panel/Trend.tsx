@@ -14,7 +14,7 @@ export const Trend = memo(function Trend({ rows }: { rows: Row[] }): JSX.Element
       role="img"
       aria-label={trendText(rows)}
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      preserveAspectRatio="xMaxYMax meet"
+      preserveAspectRatio="xMinYMax meet"
     >
       <line x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} className="jp-ContainerIter-axis" />
       {trendBars(rows, WIDTH, HEIGHT - 2).map(bar => (

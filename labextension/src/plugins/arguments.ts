@@ -1,8 +1,8 @@
-import { InputDialog } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { ago, parityMark, statusMark } from '../model/format';
 import type { OverviewStore } from '../model/store';
 import type { Model, Row } from '../model/types';
+import { chosen } from '../views/choose';
 import { told } from '../views/dialogs';
 
 const NAME = { type: 'string', description: 'The name of the model; asked for where it is left out.' };
@@ -26,19 +26,15 @@ export class Arguments {
     if (models.length < 2) {
       return models[0] ?? this.nothing(none);
     }
-    const { value } = await InputDialog.getItem({
-      title: 'Which Model?',
-      label: 'Model',
-      items: models.map(({ name }) => name)
-    });
-    return models.find(({ name }) => name === value) ?? null;
+    const question = { title: 'Which Model?', label: 'Model', accept: 'Choose' };
+    return chosen(question, models, ({ name }) => name);
   }
 
   /** The version that is meant, of those that fit. */
   async version(
     args: ReadonlyPartialJSONObject,
     model: Model,
-    title: string,
+    question: { title: string; accept: string },
     fits: (row: Row) => boolean
   ): Promise<number | null> {
     if (typeof args.version === 'number') {
@@ -46,12 +42,9 @@ export class Arguments {
     }
     const rows = model.recent.filter(fits).reverse();
     if (!rows.length) {
-      await this.nothing(`${model.name} has no version for this.`);
-      return null;
+      return this.nothing(`${model.name} has no version for this.`);
     }
-    const items = rows.map(describe);
-    const { value } = await InputDialog.getItem({ title, label: 'Version', items, okLabel: 'OK' });
-    return rows[items.indexOf(value ?? '')]?.version ?? null;
+    return (await chosen({ ...question, label: 'Version' }, rows, describe))?.version ?? null;
   }
 
   private async nothing(message: string): Promise<null> {

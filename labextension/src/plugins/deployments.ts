@@ -30,10 +30,10 @@ export const deploymentsPlugin: JupyterFrontEndPlugin<void> = {
       describedBy: VERSION_ARGS,
       execute: async args => {
         const model = await asked.model(args, ({ recent }) => recent.length > 0, 'There is no model yet.');
-        const title = `Deploy ${model?.name ?? ''}`;
+        const question = { title: `Deploy ${model?.name ?? ''}`, accept: 'Deploy' };
         const fits = (row: Row): boolean =>
           row.version !== model?.live?.version && (proven(row) || row.status === 'built');
-        const version = model && (await asked.version(args, model, title, fits));
+        const version = model && (await asked.version(args, model, question, fits));
         if (model && version) {
           const words = wordsFor(`${model.name}:${version}`, 'Deploying', 'deployed');
           await carriedOut(words, () => api.deploy(model.name, version));
@@ -48,9 +48,9 @@ export const deploymentsPlugin: JupyterFrontEndPlugin<void> = {
       describedBy: VERSION_ARGS,
       execute: async args => {
         const model = await asked.model(args, ({ live }) => live !== null, NONE_RUNS);
-        const title = `Roll ${model?.name ?? ''} Back`;
+        const question = { title: `Roll ${model?.name ?? ''} Back`, accept: 'Roll Back' };
         const fits = (row: Row): boolean => row.version < (model?.live?.version ?? 0) && proven(row);
-        const version = model && (await asked.version(args, model, title, fits));
+        const version = model && (await asked.version(args, model, question, fits));
         if (model && version) {
           const words = wordsFor(model.name, 'Rolling back', 'rolled back');
           await carriedOut(words, () => api.rollBack(model.name, version));

@@ -39,7 +39,8 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       execute: async args => {
         const restorable = 'No version can be restored yet.';
         const model = await asked.model(args, ({ recent }) => recent.some(row => row.restorable), restorable);
-        const version = model && (await asked.version(args, model, `Restore ${model.name}`, row => row.restorable));
+        const question = { title: `Restore ${model?.name ?? ''}`, accept: 'Restore' };
+        const version = model && (await asked.version(args, model, question, row => row.restorable));
         if (model && version) {
           await flows.restore(model.name, version);
         }

@@ -35,6 +35,7 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
         const view = tracker.find(found => nameOf(found) === name) ?? new MainAreaWidget({ content: make() });
         if (!view.isAttached) {
           view.id = `containeriter-${kind}-${name}`;
+          view.toolbar.hide();
           app.shell.add(view, area);
           void tracker.add(view);
         }

@@ -27,7 +27,8 @@ export async function confirmed(title: string, body: Dialog.Body<unknown>, label
 interface Words<T> {
   /** While it is done: `Deploying churn:3…`. */
   doing: string;
-  done: (result: T) => string;
+  /** Left out where what follows tells. */
+  done?: (result: T) => string;
   /** Where it could not be: `churn:3 was not deployed`. */
   failed: string;
 }
@@ -37,7 +38,11 @@ export async function carriedOut<T>(words: Words<T>, call: () => Promise<T>): Pr
   const id = Notification.emit(words.doing, 'in-progress', { autoClose: false });
   try {
     const result = await call();
-    Notification.update({ id, message: words.done(result), type: 'success', autoClose: 5000 });
+    if (words.done) {
+      Notification.update({ id, message: words.done(result), type: 'success', autoClose: 5000 });
+    } else {
+      Notification.dismiss(id);
+    }
     return result;
   } catch (error) {
     Notification.dismiss(id);

@@ -1,23 +1,20 @@
+import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { Api } from '../model/api';
 import { size } from '../model/format';
-import { carriedOut, confirmed, told } from './dialogs';
+import { carriedOut, confirmed } from './dialogs';
 
 /** Show what would go, then let it go if the person agrees. */
 export async function giveDiskBack(api: Api, budget: string | null): Promise<void> {
-  const words = {
-    doing: 'Looking at what may go…',
-    done: () => 'Looked at what may go; nothing was removed yet.',
-    failed: 'What may go could not be found out'
-  };
-  const plan = await carriedOut(words, () => api.collectGarbage(budget, true));
+  const looking = { doing: 'Looking at what may go…', failed: 'What may go could not be found out' };
+  const plan = await carriedOut(looking, () => api.collectGarbage(budget, true));
   if (!plan) {
     return;
   }
+  const body = <pre className="jp-ContainerIter-plan">{plan.text}</pre>;
   if (!plan.freed_bytes) {
-    await told('Nothing to give back', { message: plan.text, remedy: '' });
+    await showDialog({ title: 'Nothing to Give Back', body, buttons: [Dialog.okButton({ label: 'Close' })] });
     return;
   }
-  const body = <pre className="jp-ContainerIter-plan">{plan.text}</pre>;
   if (await confirmed(`Give ${size(plan.freed_bytes)} back?`, body, 'Remove')) {
     await carriedOut(
       {
