@@ -16,6 +16,7 @@ from jupyter_containeriter.errors import (
     BusyError,
     CaptureError,
     ContainerIterError,
+    EngineError,
     EngineUnreachableError,
     HistoryError,
     NotFoundError,
@@ -31,6 +32,15 @@ RESOURCE = "containeriter"
 SERVICE = "containeriter_service"
 JSON = "application/json"
 
+
+class NotServingError(EngineError):
+    """The container of a model has ended. Deploy it again."""
+
+
+class UnansweredError(EngineError):
+    """The container of a model does not answer. Look at its logs."""
+
+
 _STATUSES: tuple[tuple[type[ContainerIterError], int], ...] = (
     (UsageError, 400),
     (NotFoundError, 404),
@@ -39,6 +49,7 @@ _STATUSES: tuple[tuple[type[ContainerIterError], int], ...] = (
     (CaptureError, 422),
     (RestoreError, 422),
     (EngineUnreachableError, 503),
+    (NotServingError, 503),
     (HistoryError, 503),
     (ContainerIterError, 502),
 )

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import HTTPError
 
-from jupyter_containeriter.errors import EngineError
 from jupyter_containeriter.extension import forwarding
-from jupyter_containeriter.extension.answers import Handler, allowed
+from jupyter_containeriter.extension.answers import Handler, NotServingError, UnansweredError, allowed
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.serving.documentation import page
 
@@ -28,14 +27,6 @@ _MOST_ASKED_BYTES = 100 * 1024**2
 _MOST_ANSWERED_BYTES = 1024**3
 #: Where a model is, and its token, are known for so long: engines need milliseconds to tell.
 _KNOWN_SECONDS = 1.0
-
-
-class NotServingError(EngineError):
-    """The container of a model has ended. Deploy it again."""
-
-
-class UnansweredError(EngineError):
-    """The container of a model does not answer. Look at its logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +148,27 @@ class ProxyHandler(Handler):
         if len(self.request.body) > _MOST_ASKED_BYTES:
             raise HTTPError(413, f"More than {_MOST_ASKED_BYTES // 1024**2} MB do not pass through Jupyter.")
         target = await self._targets.find(name)
-        response = await self._targets.client.fetch(
-            HTTPRequest(
-                f"{target.url}/{path}{'?' if query else ''}{query}",
-                method=self.request.method or "GET",
-                headers=forwarding.asked(self.request.headers.get_all(), target.token),
-                body=self.request.body or (b"" if self.request.method in {"POST", "PUT", "PATCH"} else None),
-                header_callback=self._hear,
-                streaming_callback=self._pass_on,
-                connect_timeout=_CONNECT_SECONDS,
-                request_timeout=_ANSWER_SECONDS,
-                follow_redirects=False,
-                decompress_response=False,
-                allow_nonstandard_methods=True,
-            ),
-            raise_error=False,
+        request = HTTPRequest(
+            f"{target.url}/{path}{'?' if query else ''}{query}",
+            method=self.request.method or "GET",
+            headers=forwarding.asked(self.request.headers.get_all(), target.token),
+            body=self.request.body or (b"" if self.request.method in {"POST", "PUT", "PATCH"} else None),
+            header_callback=self._hear,
+            streaming_callback=self._pass_on,
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_ANSWER_SECONDS,
+            follow_redirects=False,
+            decompress_response=False,
+            allow_nonstandard_methods=True,
         )
-        self._end(name, response)
+        try:
+            await self._targets.client.fetch(request, raise_error=False)
+        except (HTTPClientError, OSError) as error:
+            self._break(name, error)
+        else:
+            if not self._headers_written:
+                self._begin()
+            self.finish()
 
     def _hear(self, line: str) -> None:
         """Note a line of the answer's head."""
@@ -196,16 +191,11 @@ class ProxyHandler(Handler):
         self.content_type = self._answer.get("Content-Type", "application/octet-stream")
         self.set_header("Content-Type", self.content_type)
 
-    def _end(self, name: str, response: HTTPResponse) -> None:
-        if response.code == 599 and self._headers_written:
-            # Nobody is to take half an answer for a whole one.
-            self.detach().close()
-        elif response.code == 599:
-            raise UnansweredError(f"The container of {name} does not answer: {response.error}.", "Read its logs.")
-        else:
-            if not self._headers_written:
-                self._begin()
-            self.finish()
+    def _break(self, name: str, error: Exception) -> None:
+        if not self._headers_written:
+            raise UnansweredError(f"The container of {name} does not answer: {error}.", "Read its logs.") from error
+        # Nobody is to take half an answer for a whole one.
+        self.detach().close()
 
     def compute_etag(self) -> str | None:
         """Leave entity tags to the deployment."""

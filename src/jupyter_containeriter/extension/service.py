@@ -18,6 +18,7 @@ from jupyter_containeriter.names import check_name
 from jupyter_containeriter.overview import overview
 from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
+from jupyter_containeriter.types import PROMOTED
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +82,8 @@ class Service:
         found = [pair for pair in session.standing.live(name) if serving and pair[1].id == serving.id]
         iterations = session.standing.iterations_of([container for _, container in found])
         for engine, container in found:
-            if container.iteration in iterations:
+            # One that is just being started was not verified yet.
+            if container.iteration in iterations and iterations[container.iteration].status in PROMOTED:
                 return Deployment.of(iterations[container.iteration], engine, container, session.handles)
         told = " ".join(filter(None, [f"No container of {name} runs.", session.standing.unreachable()]))
         raise NotFoundError(told, "Deploy a version of it first: choose one in its list of iterations.")

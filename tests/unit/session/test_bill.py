@@ -19,7 +19,7 @@ from jupyter_containeriter.errors import NotFoundError, UsageError
 from jupyter_containeriter.show.bill import Bill
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 
 @pytest.fixture

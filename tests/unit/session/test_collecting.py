@@ -25,7 +25,7 @@ from jupyter_containeriter.testing import FakeEngine
 from jupyter_containeriter.types import Image, RunSpec
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _LONG_AGO = time.time() - 365 * 24 * 3600
 

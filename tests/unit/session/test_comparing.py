@@ -15,7 +15,7 @@ from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.options import RunOptions
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _MODULE = "class Local:\n    def predict(self, rows):\n        return [{} * row for row in rows]\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab
+from session_bench import Lab
 
 from jupyter_containeriter.errors import EngineError, NotFoundError, ParityError
 from jupyter_containeriter.options import RunOptions

@@ -22,7 +22,7 @@ from jupyter_containeriter.image.build import stored_image
 from jupyter_containeriter.types import Layer, Role
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 
 @pytest.fixture

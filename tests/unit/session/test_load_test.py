@@ -20,7 +20,7 @@ from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.session import RunOptions, Session
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _SHORT = 0.5
 

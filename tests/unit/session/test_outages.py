@@ -16,7 +16,7 @@ from jupyter_containeriter.image.cache import Tenant
 from jupyter_containeriter.progress import Silent
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 
 class Notes(Silent):

@@ -20,7 +20,7 @@ from jupyter_containeriter.road import walk
 from jupyter_containeriter.types import PHASES, Iteration
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.restoring import identifier, variable_for
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _HERE = Surroundings(None, {}, {}, (), (), {}, {})
 

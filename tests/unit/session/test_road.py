@@ -25,7 +25,7 @@ from jupyter_containeriter.session import Session
 from jupyter_containeriter.standing import Standing
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 
 class _Notes(Silent):

@@ -25,7 +25,7 @@ from jupyter_containeriter.testing import tiny_image
 from jupyter_containeriter.types import Iteration, RunSpec, Status
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from jupyter_containeriter.progress import Silent
 from jupyter_containeriter.shipping import Pushed
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _DIGEST = "sha256:" + "0a" * 32
 

@@ -16,7 +16,7 @@ from jupyter_containeriter.options import RunOptions
 from jupyter_containeriter.types import PHASES, Iteration
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from session_bench import Lab
 
 _METHOD = "docker build"
 
