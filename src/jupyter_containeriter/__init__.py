@@ -34,9 +34,12 @@ _VERBS = (
     "undeploy",
 )
 
+_WIDGETS = ("chooser", "panel")
+
 __all__ = [
     "ContainerIterError",
     "__version__",
+    "chooser",
     "compare",
     "config",
     "containerize",
@@ -51,6 +54,7 @@ __all__ = [
     "iterations",
     "loadtest",
     "merge",
+    "panel",
     "plot",
     "push",
     "report",
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
         undeploy,
     )
     from jupyter_containeriter.errors import ContainerIterError
+    from jupyter_containeriter.widgets import chooser, panel
 
 
 def __getattr__(name: str) -> Any:
@@ -96,6 +101,8 @@ def __getattr__(name: str) -> Any:
         from jupyter_containeriter import api
 
         return getattr(api, name)
+    if name in _WIDGETS:
+        return getattr(import_module("jupyter_containeriter.widgets"), name)
     if name in {"ContainerIterError", "errors"}:
         module = import_module("jupyter_containeriter.errors")
         return module if name == "errors" else module.ContainerIterError
@@ -107,6 +114,16 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from jupyter_containeriter.magics import load
 
     load(shell)
+    from jupyter_containeriter.show.live import draw_below
+
+    draw_below(_controls)
+
+
+def _controls(result: object) -> None:
+    """Show the controls of a deployment below its card, where a person looks."""
+    from jupyter_containeriter.widgets.controls import show_controls
+
+    show_controls(result)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -133,6 +133,10 @@ class HandleStore:
             return Promise(text) if text else None
         return Promise(**_known(Promise, text))
 
+    def promise_path(self, name: str) -> Path:
+        """Return the file that changes when something else is to serve the name."""
+        return self._promoted / name
+
     def promises(self) -> dict[str, Promise]:
         """Return what was promised, by name."""
         names = [path.name for path in self._promoted.glob("*") if not self._is_half(path)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from traitlets import Enum, Float, Integer, TraitType, Unicode, default
+from traitlets import Bool, Enum, Float, Integer, TraitType, Unicode, default
 from traitlets.config import SingletonConfigurable
 
 from jupyter_containeriter.addresses import Address, shown_address
@@ -69,6 +69,9 @@ class ContainerIter(SingletonConfigurable):
     disk_budget = Unicode(
         "20g",
         help="What the layer cache and the images in engines may take together; above it old versions go. 0: never.",
+    ).tag(config=True)
+    controls = Bool(
+        True, help="Whether a notebook shows controls below the card of a deployment: versions, a form to try it, logs."
     ).tag(config=True)
     cache_dir = Unicode(help="Where image layers are kept; may be deleted at any time.").tag(config=True)
 

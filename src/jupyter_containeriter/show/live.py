@@ -6,7 +6,8 @@ import contextvars
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -25,10 +26,26 @@ class Result(Protocol):
     def _repr_html_(self) -> str: ...
 
 
+class Place(Protocol):
+    """Where a card is shown: what is there can be replaced."""
+
+    def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+        """Show this instead."""
+
+
 _Result = TypeVar("_Result", bound=Result)
 
 #: The cell in which the card of a result was shown last: the same cell need not show it twice.
 _shown_in: WeakKeyDictionary[Result, int] = WeakKeyDictionary()
+
+#: Draw more below the card of a result, where there is something to draw.
+_drawers: list[Callable[[object], None]] = []
+
+
+def draw_below(draw: Callable[[object], None]) -> None:
+    """Let ``draw`` add to the card of every result in a notebook; registering it again changes nothing."""
+    if draw not in _drawers:
+        _drawers.append(draw)
 
 
 def watched(title: str, call: Callable[..., _Result], phases: Sequence[str] = CALL_PHASES) -> _Result:
@@ -38,7 +55,12 @@ def watched(title: str, call: Callable[..., _Result], phases: Sequence[str] = CA
         with NotebookProgress(title, phases) as shown:
             result = call(progress=shown)
             shown.result(result)
-            return result
+        _shown_in[result] = _cell()
+        for draw in _drawers:
+            # The work is done and its card is there; what is drawn below it must not make it fail.
+            with suppress(Exception):
+                draw(result)
+        return result
     return call(progress=TerminalProgress(title) if kind == "terminal" else Silent())
 
 
@@ -62,10 +84,20 @@ def _bundle(result: Result, notes: Sequence[str] = ()) -> dict[str, str]:
     return {"text/html": notes_html(notes) + html, "text/plain": "\n".join([*notes, str(result)])}
 
 
-def _display(bundle: dict[str, str], **options: Any) -> Any:
+def _display(bundle: dict[str, Any], **options: Any) -> Any:
     from IPython.display import display
 
     return display(bundle, raw=True, **options)  # type: ignore[no-untyped-call]
+
+
+def show_output(bundle: Mapping[str, Any]) -> None:
+    """Show something of several kinds as an output of the cell."""
+    _display(dict(bundle))
+
+
+def _output(bundle: dict[str, str]) -> Place:
+    place: Place = _display(bundle, display_id=True)
+    return place
 
 
 def surroundings() -> str:
@@ -111,9 +143,25 @@ class TerminalProgress:
 
 
 class NotebookProgress:
-    """A card that ticks while the kernel is at work, and goes when there is a result to show instead."""
+    """A card that ticks while the kernel is at work, and goes when there is a result to show instead.
 
-    def __init__(self, title: str, phases: Sequence[str] = CALL_PHASES) -> None:
+    Parameters
+    ----------
+    title
+        What is done.
+    phases
+        Those it goes through.
+    place
+        Shows the first bundle and returns where the next ones go; an output of the running cell by default.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        phases: Sequence[str] = CALL_PHASES,
+        place: Callable[[dict[str, str]], Place] | None = None,
+    ) -> None:
+        self._place = place or _output
         self._title = title
         self._phases = phases
         self._detail = ""
@@ -126,7 +174,7 @@ class NotebookProgress:
         self._lock = threading.Lock()
 
     def __enter__(self) -> NotebookProgress:
-        self._handle = _display({"text/html": self._html(), "text/plain": self._title}, display_id=True)
+        self._handle = self._place({"text/html": self._html(), "text/plain": self._title})
         # The output belongs to the cell that runs now; the thread must send it from the same context.
         ticking = contextvars.copy_context()
         self._ticker = threading.Thread(target=ticking.run, args=(self._tick,), daemon=True)
@@ -137,7 +185,6 @@ class NotebookProgress:
         self._done.set()
         self._ticker.join()
         if self._result is not None:
-            _shown_in[self._result] = _cell()
             self._update(_bundle(self._result, self._notes))
         else:
             status = "interrupted" if kind and issubclass(kind, KeyboardInterrupt) else "failed"
