@@ -123,6 +123,7 @@ def restore(session: Session, reference: str, progress: Progress) -> Restored:
     session.restored_models.remember(iteration.name, iteration.id, opened.model)
     with times.phase("verify"):
         comparison = _compared(opened, document)
+    session.kernel_models.remember_restored(iteration.name, iteration.id, opened.model, document["predict"])
     # A model may change when it predicts.
     session.restored_models.remember(iteration.name, iteration.id, opened.model)
     return Restored(iteration, opened.model, _call(document["predict"]), comparison, tuple(notes))

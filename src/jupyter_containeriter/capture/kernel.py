@@ -1,13 +1,13 @@
-"""The models that were containerized in this kernel, without keeping them alive.
+"""The models that were containerized in this kernel or restored into it, without keeping them alive.
 
-A load test compares the container with the very object it was made from, where that is still there.
+A load test, and whoever tries a model, compares the container with the very object that it serves, where that is here.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -29,10 +29,11 @@ class _Remembered:
 
 
 class KernelModels:
-    """Remembers, for each name, what was containerized last."""
+    """Remembers, for each name, what was containerized last, and what was restored last."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, _Remembered] = {}
+        self._restored: dict[str, _Remembered] = {}
 
     def remember(self, request: CaptureRequest, iteration: str) -> None:
         """Remember the model of an iteration; neither it nor the namespace is kept alive by this."""
@@ -42,6 +43,12 @@ class KernelModels:
             iteration, request.label, _held(request.model), predictor.method or None, function
         )
 
+    def remember_restored(self, name: str, iteration: str, model: Any, predict: Mapping[str, str]) -> None:
+        """Remember the model of an iteration that was brought back; ``predict`` is that member of its snapshot."""
+        # A function that came with the model is not the person's own, and would be kept alive for nothing.
+        if predict["kind"] != "function":
+            self._restored[name] = _Remembered(iteration, name, _held(model), predict.get("method"), None)
+
     def label(self, name: str) -> str:
         """Return how the person called the model of a name, "" where none was containerized in this kernel."""
         remembered = self._by_name.get(name)
@@ -49,8 +56,9 @@ class KernelModels:
 
     def find(self, name: str, iteration: str) -> Predictor | None:
         """Return what predicts in this kernel as the iteration was captured; None where the kernel does not hold it."""
-        remembered = self._by_name.get(name)
-        if remembered is None or remembered.iteration != iteration:
+        known = (self._by_name.get(name), self._restored.get(name))
+        remembered = next((one for one in known if one is not None and one.iteration == iteration), None)
+        if remembered is None:
             return None
         model, function = remembered.model(), remembered.function and remembered.function()
         if model is None or (remembered.function and function is None):

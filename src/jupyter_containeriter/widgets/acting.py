@@ -31,6 +31,8 @@ class Acts:
     ----------
     box
         Shows the phases of what is under way, then what came of it.
+    is_busy
+        Whether something is under way.
     """
 
     def __init__(self) -> None:
@@ -38,6 +40,7 @@ class Acts:
         self._told = Told()
         self.box = ipywidgets.VBox([self._progress, self._told])
         self._buttons: list[Any] = []
+        self.is_busy = False
 
     def guard(self, *buttons: Any) -> None:
         """Name what cannot be used while something is under way."""
@@ -46,6 +49,7 @@ class Acts:
     def run(self, title: str, call: Callable[[Progress], str], phases: Sequence[str] = CALL_PHASES) -> bool:
         """Run a verb, which returns HTML that tells what came of it; return whether it did not fail."""
         self._told.value = ""
+        self.is_busy = True
         for button in self._buttons:
             button.disabled = True
         try:
@@ -59,6 +63,7 @@ class Acts:
             self._told.value = problem_html(error)
             return False
         finally:
+            self.is_busy = False
             for button in self._buttons:
                 button.disabled = False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from collections.abc import Callable
@@ -27,6 +28,8 @@ class Follower:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        # What it asks must not be half gone when the kernel ends.
+        atexit.register(self.stop)
 
     @property
     def is_running(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -76,6 +77,7 @@ class Panel:
         self.seen = Seen(name)
         self._marks: Hashable = None
         self._looks = 0
+        self._looking = threading.Lock()
         self.follower = Follower(self.tick)
         self._state = ipywidgets.HTML()
         self._address = Address(self._watched)
@@ -115,11 +117,13 @@ class Panel:
 
     def look(self) -> None:
         """Look at the model now, and show what is so."""
-        self._marks, self._looks = marks(self._session, self.name), 0
-        self.seen = look(self._session, self.name)
-        self._state.value = problem_html(self.seen.problem) if self.seen.problem else state_html(self.seen)
-        self._address.show(self.seen.live)
-        self._offer()
+        with self._looking:
+            self._marks, self._looks = marks(self._session, self.name), 0
+            self.seen = look(self._session, self.name)
+            self._state.value = problem_html(self.seen.problem) if self.seen.problem else state_html(self.seen)
+            self._address.show(self.seen.live)
+            if not self._acts.is_busy:
+                self._offer()
         when_idle(self._show_section)
 
     def tick(self) -> None:

@@ -287,6 +287,27 @@ def test_without_the_model_there_is_nothing_to_compare_with(lab: Lab, shown: Pan
     assert "does not hold the model of churn:1" in trying._result.value
 
 
+def test_a_restored_model_is_compared_with_too(lab: Lab, shown: Panel, namespace: dict[str, Any]) -> None:
+    """As long as the notebook holds it."""
+    shown._back.click()
+    shown._version.value = 1
+    shown._restore.click()
+    trying = section(shown, "Try it")
+    trying._form.widget.value = "[1, 2]"
+    trying._predict.click()
+    assert "Equal." in trying._result.value
+    del namespace["churn"]
+    trying._predict.click()
+    assert "does not hold the model of churn:1" in trying._result.value
+
+
+def test_buttons_stay_locked_while_one_works(shown: Panel) -> None:
+    """Also where the panel looks meanwhile."""
+    states: list[bool] = []
+    shown._acts.run("Working", lambda progress: (shown.look(), states.append(shown._deploy.disabled), "")[2])
+    assert states == [True]
+
+
 def test_input_that_cannot_be_read_is_said(shown: Panel) -> None:
     """Before anything is sent."""
     trying = section(shown, "Try it")
