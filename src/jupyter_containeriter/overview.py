@@ -91,9 +91,8 @@ def _noting(problems: list[ContainerIterError], ask: Callable[[], T]) -> T | Non
 
 def _waiting(session: Session) -> list[str]:
     waiting = session.history.waiting
-    return [f"{counted(waiting, 'row')} for the history {'wait' if waiting > 1 else 'waits'} until it works."] * (
-        waiting > 0
-    )
+    verbs = "waits for the history, and is" if waiting == 1 else "wait for the history, and are"
+    return [f"{counted(waiting, 'row')} {verbs} written once it works."] if waiting else []
 
 
 # --- models ----------------------------------------------------------------------------------------------------------

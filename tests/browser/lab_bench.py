@@ -46,10 +46,12 @@ class JupyterServer:
     engine
         Where the person's models run.
     application
-        ``jupyterlab`` or ``notebook``.
+        ``jupyterlab``, ``notebook``, or ``jupyter_server`` for one without a front end.
     python
         The interpreter whose Jupyter it is. Of this environment's, the front end of the working tree is shown; another
         one shows what is installed there.
+    base_url
+        Where its paths begin; on a JupyterHub ``/user/NAME/``.
     variables
         Further variables of its processes.
     """
@@ -61,6 +63,7 @@ class JupyterServer:
         *,
         application: str = "jupyterlab",
         python: str = sys.executable,
+        base_url: str = "/",
         **variables: str,
     ) -> None:
         self.lab = lab
@@ -72,10 +75,12 @@ class JupyterServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         #: Where it is; ends with a slash.
-        self.url = f"http://127.0.0.1:{port}/"
-        self._configure(working_tree=python == sys.executable)
+        self.url = f"http://127.0.0.1:{port}{base_url}"
+        own = python == sys.executable
+        self._configure(extension=own, front_end=own and application != "jupyter_server")
         options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", "--no-browser"]
         options += [f"--ServerApp.root_dir={self.directory}", "--allow-root", "--LabApp.expose_app_in_browser=True"]
+        options += [f"--ServerApp.base_url={base_url}"]
         self._log = self._home / "server.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -125,14 +130,15 @@ class JupyterServer:
         except (URLError, ConnectionError):
             return False
 
-    def _configure(self, *, working_tree: bool) -> None:
+    def _configure(self, *, extension: bool, front_end: bool) -> None:
         config = self._home / "config"
         (config / "labconfig").mkdir(parents=True)
         (config / "labconfig" / "page_config.json").write_text(json.dumps(_QUIET))
-        if working_tree:
-            build_front_end()
+        if extension:
             (config / "jupyter_server_config.d").mkdir()
             shutil.copy(SERVER_CONFIG, config / "jupyter_server_config.d")
+        if front_end:
+            build_front_end()
             extensions = self._home / "data" / "labextensions"
             extensions.mkdir(parents=True)
             (extensions / "jupyter-containeriter").symlink_to(FRONT_END)

@@ -1,0 +1,155 @@
+"""What a Jupyter server sees of real engines and real kernels, which are no part of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import pytest
+from notebook_bench import ENGINES, WAIT_SECONDS, Lab, need
+
+from jupyter_containeriter.errors import NotFoundError
+from jupyter_containeriter.extension.service import Service
+from jupyter_containeriter.settings import ContainerIter
+
+T = TypeVar("T")
+
+#: A model that takes until it is allowed to go on when it is pickled, so that its iteration can be looked at.
+_SLOW = """
+from pathlib import Path as _Path
+
+class Slow(Mean):
+    def __getstate__(self):
+        import time
+        while not _Path("go-on").exists():
+            time.sleep(0.02)
+        return {}
+"""
+
+
+def serve(lab: Lab, engine: str) -> Service:
+    """Return what a Jupyter server of this person works on."""
+    return Service(lambda: ContainerIter(data_dir=str(lab.data), cache_dir=str(lab.cache), engine=engine))
+
+
+class Watcher:
+    """Reads overviews as they come."""
+
+    def __init__(self, texts: Any) -> None:
+        self._texts = texts
+
+    async def until(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Return the first overview of which something is true."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                text = await anext(self._texts)
+                if text is not None and wanted(document := json.loads(text)):
+                    found: dict[str, Any] = document
+                    return found
+
+
+def watch(service: Service, story: Callable[[Watcher], Awaitable[T]]) -> T:
+    """Live through a story while overviews are read."""
+
+    async def told() -> T:
+        async with aclosing(service.overviews.listen(15)) as texts:  # type: ignore[type-var]
+            return await story(Watcher(texts))
+
+    return asyncio.run(told())
+
+
+def live(document: dict[str, Any], name: str) -> tuple[int, bool] | None:
+    """Return the version of a name that serves, and whether it runs."""
+    found = [model["live"] for model in document["models"] if model["name"] == name and model["live"]]
+    return (found[0]["version"], found[0]["running"]) if found else None
+
+
+@pytest.fixture
+def two_labs(labs: Callable[[], Lab]) -> Iterator[tuple[Lab, Lab]]:
+    """Make the labs of two people."""
+    made = labs(), labs()
+    yield made
+    for lab in made:
+        lab.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_kernels_do_is_seen(
+    request: pytest.FixtureRequest, lab: Lab, new_name: Callable[[str], str], engine: str
+) -> None:
+    """A first version, a second one, and its end: each is told without anybody asking."""
+    notebook, name = lab.open(need(request, engine)), new_name("seen")
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.until(lambda document: document["problem"] is None)
+        first = notebook.start(f"%containerize mean --name {name} --sample rows")
+        await watcher.until(lambda document: live(document, name) == (1, True))
+        first.result(WAIT_SECONDS).succeeded()
+        second = notebook.start(f"%containerize mean --name {name} --sample rows --fresh")
+        await watcher.until(lambda document: live(document, name) == (2, True))
+        second.result(WAIT_SECONDS).succeeded()
+        await asyncio.to_thread(_stop_behind_our_back, lab, name)
+        await watcher.until(lambda document: live(document, name) is None)
+
+    watch(serve(lab, engine), story)
+
+
+def _stop_behind_our_back(lab: Lab, name: str) -> None:
+    (container,) = lab.containers(name)
+    for engine in lab.engines():
+        if (engine.name == "docker") == (container.engine == "docker"):
+            engine.stop(container.id)
+
+
+def test_a_kernel_that_is_killed_is_seen(sandbox_working: None, lab: Lab) -> None:
+    """Its iteration is at work until then, and interrupted after it."""
+    notebook = lab.open()
+    notebook.ok(_SLOW)
+
+    async def story(watcher: Watcher) -> None:
+        notebook.start("%containerize Slow() --name slow --sample rows")
+        document = await watcher.until(lambda document: document["models"] and document["models"][0]["working"])
+        assert document["models"][0]["working"]["phase"] == "capture"
+        await asyncio.to_thread(notebook.kill)
+        document = await watcher.until(lambda document: document["models"][0]["working"] is None)
+        assert document["models"][0]["recent"][-1]["status"] == "interrupted"
+
+    watch(serve(lab, "sandbox"), story)
+
+
+def test_what_one_server_deploys_others_see(sandbox_working: None, lab: Lab) -> None:
+    """Also the kernel whose model it was."""
+    notebook = lab.open()
+    for _ in range(2):
+        notebook.ok("deployment = %containerize mean --name mean --sample rows --fresh")
+    one, other = serve(lab, "sandbox"), serve(lab, "sandbox")
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.until(lambda document: live(document, "mean") == (2, True))
+        await other.ask(lambda: other.session.rollback("mean"))
+        await watcher.until(lambda document: live(document, "mean") == (1, True))
+
+    watch(one, story)
+    notebook.ok("import jupyter_containeriter as citer")
+    assert notebook.value("[each.version for each in citer.deployments()]") == [1]
+
+
+@pytest.mark.engine
+def test_people_who_share_docker_see_only_their_own(
+    docker_running: None, two_labs: tuple[Lab, Lab], new_name: Callable[[str], str]
+) -> None:
+    """Neither in the overview, nor by name; and nobody can stop what is another one's."""
+    ann, bob = two_labs
+    name = new_name("shared")
+    services = {lab: serve(lab, "docker") for lab in two_labs}
+    ann.open("docker").ok(f"%containerize mean --name {name} --sample rows")
+    assert live(services[ann].overview(), name) == (1, True)
+    assert services[bob].overview()["models"] == []
+    with pytest.raises(NotFoundError):
+        services[bob].deployment(name)
+    with pytest.raises(NotFoundError):
+        services[bob].session.undeploy(name)
+    assert live(services[ann].overview(), name) == (1, True)
