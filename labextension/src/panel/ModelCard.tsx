@@ -78,15 +78,17 @@ function Serving({ live }: { live: Live | null }): JSX.Element {
   );
 }
 
-/** What is proven of what serves, where it runs, and when the last iteration was; a failed one after it is told. */
+/** What is proven of what serves (else what became of the last one), where it runs; a failed one after it is told. */
 function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
-  const last = model.recent[model.recent.length - 1];
-  const parity = parityMark(model.live?.parity ?? null);
-  const failed = last && last.status === 'failed' && last.version !== model.live?.version;
+  const { live } = model;
+  const last = model.recent.filter(row => row.status !== 'running').pop();
+  const parity = live && parityMark(live.parity);
+  const failed = live && last?.status === 'failed' && last.version !== live.version;
   return (
     <div className="jp-ContainerIter-standing">
-      {model.live ? <Word mark={parity} title={parity.long} /> : null}
-      {model.live ? <span>{[model.live.engine, model.live.hot ? 'hot' : ''].filter(Boolean).join(' · ')}</span> : null}
+      {parity ? <Word mark={parity} title={parity.long} /> : null}
+      {live ? <span>{[live.engine, live.hot ? 'hot' : ''].filter(Boolean).join(' · ')}</span> : null}
+      {!live && last ? <Word mark={statusMark(last.status)} title={last.error ?? ''} /> : null}
       {failed ? (
         <Word mark={{ ...statusMark('failed'), word: `v${last.version} failed` }} title={last.error ?? ''} />
       ) : null}

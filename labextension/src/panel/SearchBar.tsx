@@ -11,7 +11,7 @@ interface Props {
 /** Search by words, choose by state. */
 export function SearchBar({ query, filter, onQuery, onFilter }: Props): JSX.Element {
   return (
-    <search className="jp-ContainerIter-search jp-ContainerIter-controls">
+    <div role="search" className="jp-ContainerIter-search jp-ContainerIter-controls">
       <input
         type="search"
         className="jp-mod-styled"
@@ -32,6 +32,6 @@ export function SearchBar({ query, filter, onQuery, onFilter }: Props): JSX.Elem
           </option>
         ))}
       </HTMLSelect>
-    </search>
+    </div>
   );
 }

@@ -1,7 +1,7 @@
 import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { fileIcon, listIcon } from '@jupyterlab/ui-components';
-import type { Widget } from '@lumino/widgets';
+import { TabPanel, type Widget } from '@lumino/widgets';
 import { problemOf } from '../model/problem';
 import { COMMANDS, IWorkspace } from '../tokens';
 import { told } from '../views/dialogs';
@@ -35,11 +35,13 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
         const view = tracker.find(found => nameOf(found) === name) ?? new MainAreaWidget({ content: make() });
         if (!view.isAttached) {
           view.id = `containeriter-${kind}-${name}`;
+          view.content.addClass('jp-ContainerIter-view');
           view.toolbar.hide();
           app.shell.add(view, area);
           void tracker.add(view);
         }
         app.shell.activateById(view.id);
+        selectTab(view);
         return view;
       };
     };
@@ -80,3 +82,11 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** Notebook 7 shows the area below the notebook, but leaves the tab that was selected there. */
+function selectTab(view: Widget): void {
+  const tabs = view.parent?.parent;
+  if (tabs instanceof TabPanel) {
+    tabs.currentWidget = view;
+  }
+}

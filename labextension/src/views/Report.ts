@@ -14,6 +14,9 @@ export class ReportWidget extends IFrame {
 
   /** Show it as it is now. */
   async refresh(): Promise<void> {
+    if (!this.frame.srcdoc) {
+      this.frame.srcdoc = '<p style="font: 13px system-ui; margin: 16px">Making the report…</p>';
+    }
     this.frame.srcdoc = await this.fetchReport();
   }
 

@@ -7,7 +7,9 @@ import { Coded } from '../panel/parts';
 export async function told(title: string, problem: Problem): Promise<void> {
   const body = (
     <div className="jp-ContainerIter-told">
-      <p>{problem.message}</p>
+      <p>
+        <Coded text={problem.message} />
+      </p>
       {problem.remedy ? (
         <p>
           <Coded text={problem.remedy} />
