@@ -123,7 +123,7 @@ class HistoryError(ContainerIterError):
 
 
 class BusyError(ContainerIterError):
-    """Another kernel is containerizing the same name right now."""
+    """Somebody else, such as another kernel, works on the same name right now."""
 
     default_remedy = "Wait until it is done, or use another --name."
 

@@ -36,7 +36,7 @@ class NameLocks:
         Raises
         ------
         BusyError
-            Another kernel holds it, or this one does already.
+            Another kernel or server holds it, or this one does already.
         EngineError
             The directory cannot be written, so neither could the deployment's token be kept.
         """
@@ -48,7 +48,9 @@ class NameLocks:
                 )
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise BusyError(f"Another kernel is working on {name} right now.") from error
+            raise BusyError(
+                f"Somebody else is working on {name} right now: a kernel, or JupyterLab's panel."
+            ) from error
         except OSError as error:
             raise EngineError(
                 f"The state of deployments cannot be kept in {self._directory}: {error}.",

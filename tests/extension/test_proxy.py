@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(echo.body) * (2 if echo.breaks else 1)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(echo.body)
+            with suppress(ConnectionError):
+                self.wfile.write(echo.body)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
@@ -161,6 +164,7 @@ async def test_the_deployment_cannot_act_on_jupyter_s_pages(echo: Echo, ask: Fet
     assert "sandbox;" in response.headers["Content-Security-Policy"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Location" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
     assert response.headers.get("Access-Control-Allow-Origin", "") == ""
     assert not [cookie for cookie in response.headers.get_list("Set-Cookie") if "mine" in cookie]
 
@@ -246,3 +250,23 @@ async def test_a_deployment_that_was_replaced_is_found(echo: Echo, ask: Fetch, m
     assert echo.container is not None
     echo.engine.stop(echo.container.id)
     assert (await ask("proxy/echo/ping")).code == 404
+
+
+async def test_who_goes_away_harms_nobody(
+    echo: Echo,
+    ask: Fetch,
+    http_server_client: Any,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In the middle of a large answer; the next one is answered, and nothing is said to have failed."""
+    echo.body = b"x" * 50_000_000
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
+    path, login = f"{jp_base_url}containeriter/proxy/echo/large", jp_auth_header["Authorization"]
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {login}\r\n\r\n".encode())
+    await reader.readexactly(100_000)
+    writer.transport.abort()
+    echo.body = b"{}"
+    assert (await ask("proxy/echo/small")).body == b"{}"
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"} and record.exc_info]

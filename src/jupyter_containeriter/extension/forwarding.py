@@ -15,15 +15,15 @@ from jupyter_containeriter.errors import NotFoundError, UsageError
 #: Of a request.
 _ASKED = frozenset(
     {
-        *("accept", "accept-encoding", "accept-language", "cache-control", "content-encoding", "content-type"),
-        *("if-modified-since", "if-none-match", "inference-header-content-length", "user-agent", "x-request-id"),
+        *("accept", "accept-encoding", "accept-language", "content-encoding", "content-type"),
+        *("inference-header-content-length", "user-agent", "x-request-id"),
     }
 )
-#: Of an answer.
+#: Of an answer. What is answered to one person is kept by no cache, whatever the container thinks of it.
 _ANSWERED = frozenset(
     {
-        *("allow", "cache-control", "content-encoding", "content-language", "content-length", "content-type", "etag"),
-        *("inference-header-content-length", "last-modified", "retry-after", "vary", "x-request-id"),
+        *("allow", "content-encoding", "content-language", "content-length", "content-type"),
+        *("inference-header-content-length", "retry-after", "x-request-id"),
     }
 )
 #: Arguments by which Jupyter, too, knows who asks.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
+from tornado.iostream import StreamClosedError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import HTTPError
 
@@ -87,6 +89,7 @@ class ProxyHandler(Handler):
         self._targets = targets
         self._answer = HTTPHeaders()
         self._status = 0
+        self._is_gone = False
 
     @allowed("read")
     async def get(self, name: str) -> None:
@@ -165,10 +168,11 @@ class ProxyHandler(Handler):
             await self._targets.client.fetch(request, raise_error=False)
         except (HTTPClientError, OSError) as error:
             self._break(name, error)
-        else:
-            if not self._headers_written:
-                self._begin()
-            self.finish()
+            return
+        if not self._headers_written:
+            self._begin()
+        with suppress(StreamClosedError):
+            await self.finish()
 
     def _hear(self, line: str) -> None:
         """Note a line of the answer's head."""
@@ -180,19 +184,27 @@ class ProxyHandler(Handler):
     async def _pass_on(self, chunk: bytes) -> None:
         if not self._headers_written:
             self._begin()
-        self.write(chunk)
-        await self.flush()
+        # What nobody reads any more is read to its end all the same: the client here knows no other way to stop.
+        with suppress(StreamClosedError):
+            self.write(chunk)
+            await self.flush()
 
     def _begin(self) -> None:
         self.set_status(self._status)
         for name, value in forwarding.answered(self._answer.get_all()):
             self.set_header(name, value)
         self.set_header("Content-Security-Policy", forwarding.POLICY)
+        self.set_header("Cache-Control", "no-store")
         self.content_type = self._answer.get("Content-Type", "application/octet-stream")
         self.set_header("Content-Type", self.content_type)
 
+    def on_connection_close(self) -> None:
+        """Note that whoever asked has gone."""
+        super().on_connection_close()
+        self._is_gone = True
+
     def _break(self, name: str, error: Exception) -> None:
-        if not self._headers_written:
+        if not self._headers_written and not self._is_gone:
             raise UnansweredError(f"The container of {name} does not answer: {error}.", "Read its logs.") from error
         # Nobody is to take half an answer for a whole one.
         self.detach().close()
