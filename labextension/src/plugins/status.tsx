@@ -36,12 +36,16 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export function StatusItem({ store, onClick }: { store: OverviewStore; onClick: () => void }): JSX.Element {
-  const { overview } = useStore(store);
-  const { running, working, cycleSeconds } = summary(overview?.models ?? []);
+export function StatusItem({ store, onClick }: { store: OverviewStore; onClick: () => void }): JSX.Element | null {
+  const { overview, connection } = useStore(store);
+  if (!overview) {
+    return null;
+  }
+  const { running, working, cycleSeconds } = summary(overview.models);
   const text = [
     `${running} deployed`,
     ...(working ? [`${working} under way`] : []),
+    ...(connection === 'live' ? [] : ['not connected']),
     ...(cycleSeconds === null ? [] : [`cycle ${duration(cycleSeconds)}`])
   ].join(' · ');
   const label = `${counted(running, 'deployment')} running; show Iterations`;
