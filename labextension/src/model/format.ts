@@ -113,6 +113,20 @@ export function parityMark(parity: Parity): Mark & { long: string } {
   return PARITY[parity ?? ''] ?? UNPROVEN;
 }
 
+const UNTIL: Record<Status, string> = {
+  verified: 'to verified',
+  deployed: 'to deployed',
+  built: 'to built',
+  failed: 'until failed',
+  interrupted: 'until interrupted',
+  running: 'so far'
+};
+
+/** What `callSeconds` is the time of. */
+export function callUntil(row: Row): string {
+  return UNTIL[row.status] ?? '';
+}
+
 /** How long the call of an iteration took; as far as it got where it failed. */
 export function callSeconds(row: Row): number | null {
   if (row.package_to_verified_seconds !== null && row.package_to_verified_seconds !== undefined) {

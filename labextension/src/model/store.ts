@@ -15,9 +15,12 @@ export interface State {
   overview: Overview | null;
   /** Why there is no connection. */
   problem: Problem | null;
-  /** When the server's clock shows zero, by this browser's: clocks differ. */
+  /** What the server's clock is ahead of this browser's, in milliseconds. */
   clockOffset: number;
 }
+
+/** Of clocks that are set by the network. */
+const CLOCKS_AGREE_MS = 2_000;
 
 const START: State = { connection: 'connecting', overview: null, problem: null, clockOffset: 0 };
 
@@ -59,7 +62,9 @@ export class OverviewStore {
 
   private opened(response: Response): void {
     const date = Date.parse(response.headers.get('Date') ?? '');
-    this.set({ clockOffset: Number.isNaN(date) ? 0 : date - Date.now() });
+    const offset = Number.isNaN(date) ? 0 : date - Date.now();
+    // The header tells whole seconds, so a smaller difference is none.
+    this.set({ clockOffset: Math.abs(offset) < CLOCKS_AGREE_MS ? 0 : offset });
   }
 
   private heard(overview: Overview): void {

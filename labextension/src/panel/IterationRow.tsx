@@ -1,6 +1,6 @@
 import { addBelowIcon, caretDownIcon, caretRightIcon, runIcon } from '@jupyterlab/ui-components';
 import { memo, useId, useState } from 'react';
-import { ago, callSeconds, duration, parityMark, statusMark, value } from '../model/format';
+import { ago, callSeconds, callUntil, duration, parityMark, statusMark, value } from '../model/format';
 import type { Row } from '../model/types';
 import { COMMANDS, type Execute } from '../tokens';
 import { Details } from './Details';
@@ -41,7 +41,7 @@ export const IterationRow = memo(function IterationRow({ name, row, before, live
         </button>
         <Outcome row={row} />
         {live ? <span className="jp-ContainerIter-tag">live</span> : null}
-        <span className="jp-ContainerIter-time" title="Package to verified">
+        <span className="jp-ContainerIter-time" title={`The call took this long ${callUntil(row)}`}>
           {row.status === 'running' ? '' : duration(callSeconds(row))}
         </span>
       </div>

@@ -1,7 +1,7 @@
 import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import { memo, useId } from 'react';
 import type { Api } from '../model/api';
-import { ago, callSeconds, duration, parityMark, statusMark } from '../model/format';
+import { ago, callSeconds, callUntil, duration, parityMark, statusMark } from '../model/format';
 import type { Live, Model, Working } from '../model/types';
 import type { Execute } from '../tokens';
 import { IterationList } from './IterationList';
@@ -19,13 +19,15 @@ export interface ModelProps {
   now: number;
   /** What the server's clock is ahead of this browser's, in milliseconds. */
   clockOffset: number;
+  /** Whether engines answer; without them nobody knows what runs. */
+  known: boolean;
   api: Api;
   execute: Execute;
 }
 
 /** One model: what serves it, what happens to it, how its iterations went, and all of them when it is opened. */
 export const ModelCard = memo(function ModelCard(props: ModelProps): JSX.Element {
-  const { model, open, onToggle, now, clockOffset, api, execute } = props;
+  const { model, open, onToggle, now, clockOffset, known, api, execute } = props;
   const body = useId();
   const Caret = open ? caretDownIcon : caretRightIcon;
   return (
@@ -43,7 +45,7 @@ export const ModelCard = memo(function ModelCard(props: ModelProps): JSX.Element
             <span className="jp-ContainerIter-name">{model.name}</span>
           </button>
         </h3>
-        <Serving live={model.live} />
+        <Serving live={model.live} known={known} />
       </div>
       <div className="jp-ContainerIter-modelFacts">
         <Standing model={model} now={now} />
@@ -63,9 +65,9 @@ export const ModelCard = memo(function ModelCard(props: ModelProps): JSX.Element
 });
 
 /** The live version, and whether it runs. */
-function Serving({ live }: { live: Live | null }): JSX.Element {
+function Serving({ live, known }: { live: Live | null; known: boolean }): JSX.Element {
   if (!live) {
-    return <span className="jp-ContainerIter-serving jp-mod-quiet">not deployed</span>;
+    return <span className="jp-ContainerIter-serving jp-mod-quiet">{known ? 'not deployed' : 'not known'}</span>;
   }
   return (
     <span
@@ -113,8 +115,8 @@ function Times({ model }: { model: Model }): JSX.Element | null {
   return (
     <>
       <div className="jp-ContainerIter-times">
-        <span title={`Package to verified, version ${last.version}`}>
-          <b>{duration(callSeconds(last))}</b> to verified
+        <span title={`The call of version ${last.version}`}>
+          <b>{duration(callSeconds(last))}</b> {callUntil(last)}
         </span>
         {last.cycle_seconds !== null ? (
           <span title="From the end of the iteration before to the end of this one">

@@ -61,19 +61,14 @@ function Content({ state, models, api, execute }: ContentProps): JSX.Element | n
   if (!models.length) {
     return state.overview.problem ? null : <Empty onContainerize={() => execute(COMMANDS.containerize)} />;
   }
-  return <Models models={models} clockOffset={state.clockOffset} api={api} execute={execute} />;
+  return <Models state={state} models={models} api={api} execute={execute} />;
 }
 
-function Models({
-  models,
-  clockOffset,
-  api,
-  execute
-}: Omit<ContentProps, 'state'> & { clockOffset: number }): JSX.Element {
+function Models({ state, models, api, execute }: ContentProps): JSX.Element {
   const [query, setQuery] = useState('');
   const [filter, setFilter] = useState<Filter>('all');
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
-  const now = useNow(MINUTE) + clockOffset;
+  const now = useNow(MINUTE) + state.clockOffset;
   const shown = useMemo(() => found(models, query, filter), [models, query, filter]);
   const toggle = useCallback((name: string) => setOpened(names => toggled(names, name)), []);
   return (
@@ -88,7 +83,8 @@ function Models({
             open={opened.has(model.name)}
             onToggle={toggle}
             now={now}
-            clockOffset={clockOffset}
+            clockOffset={state.clockOffset}
+            known={Boolean(state.overview?.engine)}
             api={api}
             execute={execute}
           />

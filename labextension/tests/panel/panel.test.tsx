@@ -71,9 +71,9 @@ describe('the panel', () => {
   it('says what to do where no engine answers, and still shows the models', async () => {
     const { hear } = shown();
     const problem = { message: 'Docker does not answer.', remedy: 'Start it, or choose the sandbox.' };
-    await hear(overview([model('churn')], { engine: null, problem }));
+    await hear(overview([model('churn', { live: null })], { engine: null, problem }));
     expect(screen.getByRole('alert').textContent).toBe('Docker does not answer.Start it, or choose the sandbox.');
-    expect(screen.getByRole('listitem', { name: 'churn' })).toBeDefined();
+    expect(screen.getByRole('listitem', { name: 'churn' }).textContent).toContain('not known');
   });
 
   it('shows what serves each model and what is proven of it', async () => {
