@@ -205,7 +205,7 @@ async def test_what_is_too_large_does_not_pass(echo: Echo, ask: Fetch, monkeypat
     """It is refused before anybody is asked."""
     monkeypatch.setattr(proxy, "_MOST_ASKED_BYTES", 10)
     response = await ask("proxy/echo/invocations", "x" * 11)
-    assert (response.code, told(response)["error"]) == (413, "RequestEntityTooLarge")
+    assert (response.code, told(response)["error"]) == (413, "TooLargeError")
     assert not echo.asked
 
 

@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from engine_proxy import EngineProxy
 from notebook_bench import ENGINES, WAIT_SECONDS, Lab, need
 
+from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.settings import ContainerIter
@@ -135,6 +138,31 @@ def test_what_one_server_deploys_others_see(sandbox_working: None, lab: Lab) -> 
     watch(one, story)
     notebook.ok("import jupyter_containeriter as citer")
     assert notebook.value("[each.version for each in citer.deployments()]") == [1]
+
+
+@pytest.mark.engine
+def test_an_engine_that_goes_and_comes_back_is_seen(
+    docker_running: None, lab: Lab, tmp_path: Path, new_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is away that is the problem; what it runs is told again as soon as it answers."""
+    name = new_name("away")
+    lab.open("docker").ok(f"%containerize mean --name {name} --sample rows")
+    between = EngineProxy(tmp_path / "engine.sock", docker_engine().address.removeprefix("unix://"))
+    monkeypatch.setenv("DOCKER_HOST", between.address)
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.until(lambda document: live(document, name) == (1, True))
+        between.close()
+        document = await watcher.until(lambda document: document["problem"])
+        assert (document["engine"], document["models"][0]["total"], live(document, name)) == (None, 1, None)
+        between.heal()
+        await watcher.until(lambda document: document["problem"] is None and live(document, name) == (1, True))
+
+    try:
+        watch(serve(lab, "docker"), story)
+    finally:
+        between.close()
+        monkeypatch.undo()
 
 
 @pytest.mark.engine

@@ -9,8 +9,6 @@ from typing import Any
 
 from jupyter_containeriter.engines import _labels
 
-_EVENTS = ("start", "die", "destroy", "remove", "rename", "pause", "unpause")
-
 
 class EventWatch:
     """Tells of events as the engine does; nothing is asked meanwhile.
@@ -26,8 +24,9 @@ class EventWatch:
     """
 
     def __init__(self, api: Any, history: str, changed: Callable[[], None]) -> None:
+        # Not by kind: Podman calls some events by other names. Nobody does much else to our containers.
         label = f"{_labels.HISTORY}={history}"
-        self._events = api.events(filters={"type": ["container"], "label": [label], "event": list(_EVENTS)})
+        self._events = api.events(filters={"type": ["container"], "label": [label]})
         self._changed = changed
         self._closed = self._ended = False
         threading.Thread(target=self._run, name="containeriter-events", daemon=True).start()

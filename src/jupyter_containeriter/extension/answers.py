@@ -41,7 +41,12 @@ class UnansweredError(EngineError):
     """The container of a model does not answer. Look at its logs."""
 
 
+class TooLargeError(UsageError):
+    """More than what passes through Jupyter. Send less at once."""
+
+
 _STATUSES: tuple[tuple[type[ContainerIterError], int], ...] = (
+    (TooLargeError, 413),
     (UsageError, 400),
     (NotFoundError, 404),
     (BusyError, 409),

@@ -11,10 +11,9 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
 from tornado.iostream import StreamClosedError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
-from tornado.web import HTTPError
 
 from jupyter_containeriter.extension import forwarding
-from jupyter_containeriter.extension.answers import Handler, NotServingError, UnansweredError, allowed
+from jupyter_containeriter.extension.answers import Handler, NotServingError, TooLargeError, UnansweredError, allowed
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.serving.documentation import page
 
@@ -149,7 +148,10 @@ class ProxyHandler(Handler):
     async def _forward(self, name: str) -> None:
         path, query = self._path, forwarding.checked_query(self.request.query)
         if len(self.request.body) > _MOST_ASKED_BYTES:
-            raise HTTPError(413, f"More than {_MOST_ASKED_BYTES // 1024**2} MB do not pass through Jupyter.")
+            raise TooLargeError(
+                f"More than {_MOST_ASKED_BYTES // 1024**2} MB do not pass through Jupyter.",
+                "Send fewer rows at once, or ask the deployment's own port.",
+            )
         target = await self._targets.find(name)
         request = HTTPRequest(
             f"{target.url}/{path}{'?' if query else ''}{query}",
