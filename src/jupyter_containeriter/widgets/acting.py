@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.progress import Progress
 from jupyter_containeriter.show.live import NotebookProgress
 from jupyter_containeriter.types import CALL_PHASES
@@ -57,7 +58,9 @@ class Acts:
                 self._told.value = call(shown)
                 shown.result(_Done())
         except KeyboardInterrupt:
-            self._told.value = problem_html(KeyboardInterrupt("interrupted"))
+            self._told.value = problem_html(
+                UsageError("Interrupted; what ran before keeps running.", "Press it again.")
+            )
             return False
         except Exception as error:  # noqa: BLE001 (a button has no cell that could show an error)
             self._told.value = problem_html(error)

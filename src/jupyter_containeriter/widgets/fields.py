@@ -15,7 +15,7 @@ from jupyter_containeriter.errors import UsageError
 
 #: Whole numbers beyond this are no longer exact in a page.
 _SAFE = 2**53
-_WIDE = {"style": {"description_width": "140px"}, "layout": {"width": "340px"}}
+_WIDE = {"style": {"description_width": "160px"}, "layout": {"width": "350px"}}
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import atexit
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 PERIOD_SECONDS = 1.0
@@ -17,7 +18,7 @@ class Follower:
     Parameters
     ----------
     tick
-        Called every period. What it raises ends nothing: it is tried again.
+        Called at once and every period. What it raises ends nothing: it is tried again.
     period
         Seconds between two calls.
     """
@@ -58,11 +59,11 @@ class Follower:
     def _run(self, stop: threading.Event, before: threading.Thread | None) -> None:
         if before is not None:
             before.join()
-        while not stop.wait(self._period):
-            try:
+        while not stop.is_set():
+            # Whatever it is: it is tried again, and shows where a person acts.
+            with suppress(Exception):
                 self._tick()
-            except Exception:  # noqa: BLE001, S112 (a widget; what is wrong shows where a person acts)
-                continue
+            stop.wait(self._period)
 
 
 def when_idle(call: Callable[[], None]) -> None:

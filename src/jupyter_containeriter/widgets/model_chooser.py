@@ -147,9 +147,7 @@ class Chooser:
             return note_html(f"{deployment.name}:{deployment.version} {deployment.iteration.status}.")
 
         if self._acts.run(f"Containerizing {choice.name}", call):
-            panel = panel_of(choice.name)
-            panel.look()
-            self._result.children = (panel.widget,)
+            self._result.children = (panel_of(choice.name).widget,)
 
     def _chosen(self) -> None:
         model = self._found.get(self._model.value)

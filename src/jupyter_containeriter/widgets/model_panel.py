@@ -45,7 +45,7 @@ class Section(Protocol):
 
 
 def panel_of(name: str) -> Panel:
-    """Return the one panel of a model.
+    """Return the one panel of a model, as things stand now.
 
     Raises
     ------
@@ -57,7 +57,9 @@ def panel_of(name: str) -> Panel:
     key = (id(session), name)
     if key not in _panels:
         _panels[key] = Panel(session, name)
-    return _panels[key]
+    found = _panels[key]
+    found.look()
+    return found
 
 
 class Panel:
@@ -96,7 +98,6 @@ class Panel:
             [self._state, self._address, self._controls, self._acts.box, self._open, self._section]
         )
         self.widget.add_class("containeriter-panel")
-        self.look()
 
     def _buttons(self) -> None:
         self._version = ipywidgets.Dropdown(
@@ -136,7 +137,8 @@ class Panel:
 
     def _watched(self, is_watched: bool) -> None:
         if is_watched:
-            self.look()
+            # Its thread looks, not this one: an engine may take its time to answer.
+            self._marks = None
             self.follower.start()
         else:
             self.follower.stop()
@@ -220,7 +222,6 @@ class Panel:
 
     def show_controls(self) -> None:
         """Show the controls alone: the card is there already."""
-        self.look()
         show_output(self._bundle())
 
     def _bundle(self) -> dict[str, Any]:

@@ -156,6 +156,6 @@ def _categories(dtype: Any) -> list[Any] | None:
 
 
 def _grid(fields: list[Field]) -> Any:
-    layout = ipywidgets.Layout(grid_template_columns="repeat(auto-fill, minmax(340px, 1fr))", grid_gap="2px 8px")
+    layout = ipywidgets.Layout(grid_template_columns="repeat(auto-fill, minmax(350px, 1fr))", grid_gap="2px 8px")
     layout.max_height, layout.overflow = "320px", "auto"
     return ipywidgets.GridBox([field.widget for field in fields], layout=layout)

@@ -160,6 +160,39 @@ def test_pipelines_of_spacy_take_texts() -> None:
     assert (found.library, found.samples) == ("spacy", ("texts[:5]",))
 
 
+def made_up(*lineage: tuple[str, str]) -> Any:
+    """Make an object of a class with these bases, each told by module and name; the first one is its own."""
+    kind: type = object
+    for module, name in reversed(lineage):
+        kind = type(name, (kind,), {"__module__": module})
+    return kind()
+
+
+_TORCH = ("torch.nn.modules.module", "Module")
+
+
+@pytest.mark.parametrize(
+    ("lineage", "library"),
+    [
+        ([("__main__", "Net"), _TORCH], "torch"),
+        ([("keras.src.models.sequential", "Sequential"), ("keras.src.models.model", "Model"), _TORCH], "keras"),
+        ([("spacy.lang.en", "English"), ("spacy.language", "Language")], "spacy"),
+        ([("transformers.pipelines.text", "Texts"), ("transformers.pipelines.base", "Pipeline")], "transformers"),
+        ([("onnxruntime.capi.onnxruntime_inference_collection", "InferenceSession")], "onnxruntime"),
+    ],
+)
+def test_what_is_called_as_models_are_is_one(lineage: list[tuple[str, str]], library: str) -> None:
+    """Told by the lineage of its class, without a ``predict``."""
+    assert model(made_up(*lineage)).library == library
+
+
+def test_layers_of_keras_are_no_models() -> None:
+    """With PyTorch as the backend they are modules."""
+    assert not models(
+        layer=made_up(("keras.src.layers.core.dense", "Dense"), ("keras.src.layers.layer", "Layer"), _TORCH)
+    )
+
+
 def test_a_fitted_pipeline_of_texts_takes_texts() -> None:
     """It counts no features, as it begins with words."""
     from sklearn.feature_extraction.text import TfidfVectorizer

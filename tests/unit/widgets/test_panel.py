@@ -228,6 +228,17 @@ def test_what_a_button_could_not_do_is_said_with_what_to_do(lab: Lab, shown: Pan
     assert not shown._deploy.disabled
 
 
+def test_what_is_interrupted_is_said(shown: Panel) -> None:
+    """Interrupting the kernel ends a button's work as it ends a cell's."""
+
+    def interrupted(_: Any) -> str:
+        raise KeyboardInterrupt
+
+    assert not shown._acts.run("Working", interrupted)
+    assert "Interrupted" in shown._acts._told.value
+    assert not shown._deploy.disabled
+
+
 def test_stop_asks_once_more(lab: Lab, shown: Panel) -> None:
     """The first press only asks, and it can be left at that."""
     shown._stop.click()
