@@ -194,7 +194,7 @@ def _as_it_stands(session: Session, row: Iteration) -> Iteration:
 
 
 def _row(row: Iteration, held: Held) -> Document:
-    plain = {column: getattr(row, column) for column in _PLAIN}
+    plain = _finite({column: getattr(row, column) for column in _PLAIN})
     return {
         **plain,
         "started_at": _time(row.started_at),

@@ -16,6 +16,8 @@ from server_bench import Reader, routes, told
 from session_bench import Lab
 from tornado.httpclient import HTTPResponse
 
+from jupyter_containeriter.serving._version import __version__
+
 Fetch = Callable[..., Awaitable[HTTPResponse]]
 
 _METHODS = {"get", "head", "post", "put", "patch", "delete", "options"}
@@ -48,6 +50,7 @@ def check(description: dict[str, Any]) -> Callable[[str, str, HTTPResponse], Non
 def test_the_description_is_valid(description: dict[str, Any]) -> None:
     """As OpenAPI 3.1 has it."""
     validate(description)
+    assert description["info"]["version"] == __version__
 
 
 async def test_routes_and_description_are_in_step(description: dict[str, Any], jp_serverapp: Any) -> None:

@@ -20,6 +20,7 @@ from tornado.httpclient import HTTPResponse
 from tornado.simple_httpclient import HTTPStreamClosedError
 
 from jupyter_containeriter.extension import proxy
+from jupyter_containeriter.extension.answers import SANDBOXED
 from jupyter_containeriter.handles import Handle, Promise
 from jupyter_containeriter.session import Session
 from jupyter_containeriter.testing import FakeEngine, tiny_image
@@ -160,7 +161,7 @@ async def test_the_deployment_cannot_act_on_jupyter_s_pages(echo: Echo, ask: Fet
         "Content-Security-Policy": "default-src *",
     }
     response = await ask("proxy/echo/page")
-    assert response.headers.get_list("Content-Security-Policy") == [proxy.forwarding.POLICY]
+    assert response.headers.get_list("Content-Security-Policy") == [SANDBOXED]
     assert "sandbox;" in response.headers["Content-Security-Policy"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Location" not in response.headers

@@ -31,6 +31,8 @@ RESOURCE = "containeriter"
 #: Where the settings of the web application hold the service.
 SERVICE = "containeriter_service"
 JSON = "application/json"
+#: For pages that hold what others wrote: nothing in them runs or is sent, and they have no part in Jupyter's origin.
+SANDBOXED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 class NotServingError(EngineError):
@@ -100,18 +102,18 @@ class Handler(APIHandler):
         """
         try:
             found = json.loads(self.request.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError("The body of the request is no JSON.", "Send an object such as {}.") from error
         if not isinstance(found, dict):
             raise UsageError("The body of the request is no JSON object.", "Send an object such as {}.")
         if unknown := sorted(found.keys() - fields.keys()):
-            raise UsageError(f"There is no {unknown[0]!r} here.", f"There is: {', '.join(fields) or 'nothing'}.")
+            raise UsageError(f"There is no {unknown[0]!r:.100} here.", f"There is: {', '.join(fields) or 'nothing'}.")
         for name, value in found.items():
             if type(value) not in fields[name]:
                 raise UsageError(f"{name} cannot be {value!r:.100}.", f"Give {_words(fields[name])}.")
         return found
 
-    def number(self, name: str, default: int | None, most: int) -> int | None:
+    def number(self, name: str, default: int, most: int) -> int:
         """Return a positive whole number of the query.
 
         Raises
@@ -123,10 +125,12 @@ class Handler(APIHandler):
         if not text:
             return default
         if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 0 < int(text) <= most):
-            raise UsageError(
-                f"{name}={text!r:.100} is no number from 1 to {most}.", f"For example {name}={default or 10}."
-            )
+            raise UsageError(f"{name}={text!r:.100} is no number from 1 to {most}.", f"For example {name}=10.")
         return int(text)
+
+    def lines(self) -> int:
+        """Return how many of the last lines of a log are wanted."""
+        return self.number("tail", 200, 10_000)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with the status that an error of ours has."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
+from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.session import Session
 from jupyter_containeriter.watching import PolledWatch, Watch
@@ -79,7 +81,9 @@ class Changes:
 
     def _listening(self, session: Session) -> Hashable:
         """Listen to every engine that answers by now; return to which."""
-        wanted = [(engine, history) for engine in session.engines() for history in session.history.ids]
+        wanted: list[tuple[Engine, str]] = []
+        with suppress(ContainerIterError):
+            wanted += product(session.engines(), session.history.ids)
         for engine, history in wanted:
             with suppress(ContainerIterError):
                 key = engine.describe().endpoint, history

@@ -30,9 +30,6 @@ _ANSWERED = frozenset(
 _SECRETS = frozenset({"token", "_xsrf"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
-#: Whatever a container answers, it is shown without scripts, forms and the rights of Jupyter's pages.
-POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-
 
 def checked_path(raw: str) -> str:
     """Return a path below a deployment, as it is sent there.

@@ -8,7 +8,7 @@ from tornado.web import HTTPError
 
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.errors import ContainerIterError, UsageError
-from jupyter_containeriter.extension.answers import Handler, allowed
+from jupyter_containeriter.extension.answers import SANDBOXED, Handler, allowed
 from jupyter_containeriter.names import check_name
 from jupyter_containeriter.overview import engine_in_use, rows
 from jupyter_containeriter.serving._version import __version__
@@ -16,10 +16,7 @@ from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import parse_budget
 
 _MOST_ROWS = 1000
-_MOST_LINES = 10_000
 _MOST_VERSIONS = 999_999_999
-#: A page that came from the history: nothing in it runs, and it reaches nothing.
-_PAGE_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 class OverviewHandler(Handler):
@@ -46,8 +43,8 @@ class IterationsHandler(Handler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """Return some, the newest first."""
-        last = self.number("last", 50, _MOST_ROWS) or 50
-        before = self.number("before", None, _MOST_VERSIONS)
+        last = self.number("last", 50, _MOST_ROWS)
+        before = self.number("before", _MOST_VERSIONS, _MOST_VERSIONS)
         self.finish(await self.service.ask(lambda: _iterations(self.service.session, name, last, before)))
 
 
@@ -57,8 +54,7 @@ class LogsHandler(Handler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """Return the last lines."""
-        tail = self.number("tail", 200, _MOST_LINES) or 200
-        self.finish({"text": await self.service.ask(self.service.logs, name, tail)})
+        self.finish({"text": await self.service.ask(self.service.logs, name, self.lines())})
 
 
 class StatsHandler(Handler):
@@ -85,7 +81,7 @@ class ReportHandler(Handler):
         """Return the page, which needs nothing else."""
         page = await self.service.ask(self.service.report, name)
         self.content_type = "text/html; charset=utf-8"
-        self.set_header("Content-Security-Policy", _PAGE_POLICY)
+        self.set_header("Content-Security-Policy", SANDBOXED)
         self.finish(page)
 
 
@@ -168,7 +164,7 @@ def _config(session: Session) -> dict[str, Any]:
     return {"version": __version__, "settings": settings, "engine": engine}
 
 
-def _iterations(session: Session, name: str, last: int, before: int | None) -> dict[str, Any]:
+def _iterations(session: Session, name: str, last: int, before: int) -> dict[str, Any]:
     session.check_known(name)
     return {"iterations": rows(session, name, last, before), "total": session.history.counts().get(name, 0)}
 

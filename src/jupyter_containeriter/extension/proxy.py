@@ -13,7 +13,14 @@ from tornado.iostream import StreamClosedError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from jupyter_containeriter.extension import forwarding
-from jupyter_containeriter.extension.answers import Handler, NotServingError, TooLargeError, UnansweredError, allowed
+from jupyter_containeriter.extension.answers import (
+    SANDBOXED,
+    Handler,
+    NotServingError,
+    TooLargeError,
+    UnansweredError,
+    allowed,
+)
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.serving.documentation import page
 
@@ -195,7 +202,7 @@ class ProxyHandler(Handler):
         self.set_status(self._status)
         for name, value in forwarding.answered(self._answer.get_all()):
             self.set_header(name, value)
-        self.set_header("Content-Security-Policy", forwarding.POLICY)
+        self.set_header("Content-Security-Policy", SANDBOXED)
         self.set_header("Cache-Control", "no-store")
         self.content_type = self._answer.get("Content-Type", "application/octet-stream")
         self.set_header("Content-Type", self.content_type)

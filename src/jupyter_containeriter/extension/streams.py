@@ -12,7 +12,6 @@ from jupyter_containeriter.extension.feed import Feed
 
 #: What stands between may end a connection on which nothing was sent for longer.
 _SIGN_OF_LIFE_SECONDS = 15.0
-_LINES = 200
 
 
 class Stream(Handler):
@@ -60,5 +59,4 @@ class LogsStreamHandler(Stream):
     @allowed("read")
     async def get(self, name: str) -> None:
         """Send the last lines, at once and whenever there are others."""
-        tail = self.number("tail", _LINES, 10_000) or _LINES
-        await self.send("logs", self.service.log_feed(name, tail))
+        await self.send("logs", self.service.log_feed(name, self.lines()))
