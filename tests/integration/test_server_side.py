@@ -6,17 +6,22 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from engine_proxy import EngineProxy
-from notebook_bench import ENGINES, WAIT_SECONDS, Lab, need
+from notebook_bench import ENGINES, WAIT_SECONDS, Lab, need, until
+from postgres_bench import Postgres, postgres
 
 from jupyter_containeriter.engines.docker import docker_engine
 from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.extension.service import Service
+from jupyter_containeriter.history import History
 from jupyter_containeriter.settings import ContainerIter
+
+__all__ = ["postgres"]
 
 T = TypeVar("T")
 
@@ -181,3 +186,40 @@ def test_people_who_share_docker_see_only_their_own(
     with pytest.raises(NotFoundError):
         services[bob].session.undeploy(name)
     assert live(services[ann].overview(), name) == (1, True)
+
+
+def test_a_team_s_history_is_followed(postgres: Postgres, tmp_path: Path) -> None:
+    """What a colleague records is seen; that the server went, that it is back, and what was recorded meanwhile, too."""
+    address = postgres.database()
+    settings = {"history": address, "engine": "process"}
+    mine = Service(
+        lambda: ContainerIter(data_dir=str(tmp_path / "mine"), cache_dir=str(tmp_path / "cache"), **settings)
+    )
+    colleague = History(address, tmp_path / "spool")
+
+    def begin() -> None:
+        colleague.begin("churn", started_at=datetime.now(UTC), host="elsewhere", owner="colleague")
+
+    def total(document: dict[str, Any]) -> int:
+        return sum(model["total"] for model in document["models"])
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.until(lambda document: document["problem"] is None and not total(document))
+        await asyncio.to_thread(begin)
+        await watcher.until(lambda document: total(document) == 1)
+        await asyncio.to_thread(postgres.stop)
+        document = await watcher.until(lambda document: document["problem"])
+        assert "s3cret" not in json.dumps(document)
+        await asyncio.to_thread(begin)
+        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(_settled, colleague)
+        await watcher.until(lambda document: document["problem"] is None and total(document) == 2)
+
+    try:
+        watch(mine, story)
+    finally:
+        colleague.close()
+
+
+def _settled(history: History) -> None:
+    until(lambda: history.is_complete and not history.waiting)
