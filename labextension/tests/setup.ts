@@ -12,5 +12,7 @@ vi.stubGlobal(
   }
 );
 vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }));
+// Asked by axe-core whether text is drawn as icons.
+HTMLCanvasElement.prototype.getContext = () => null;
 
 afterEach(cleanup);

@@ -1,7 +1,8 @@
 import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
-import { useCallback, useMemo, useState } from 'react';
+import { useMemo, useState, useSyncExternalStore } from 'react';
 import type { Api } from '../model/api';
 import { counted } from '../model/format';
+import type { OpenedModels } from '../model/opened';
 import { found, type Filter } from '../model/search';
 import type { OverviewStore, State } from '../model/store';
 import type { Model } from '../model/types';
@@ -14,6 +15,7 @@ import { Action } from './parts';
 
 export interface PanelProps {
   store: OverviewStore;
+  opened: OpenedModels;
   api: Api;
   execute: Execute;
 }
@@ -22,7 +24,7 @@ const NONE: Model[] = [];
 const MINUTE = 60_000;
 
 /** The panel "Iterations". */
-export function Panel({ store, api, execute }: PanelProps): JSX.Element {
+export function Panel({ store, opened, api, execute }: PanelProps): JSX.Element {
   const state = useStore(store);
   const models = state.overview?.models ?? NONE;
   const announcement = useAnnouncement(models);
@@ -38,7 +40,7 @@ export function Panel({ store, api, execute }: PanelProps): JSX.Element {
         <Action icon={refreshIcon} label="Connect again" onClick={() => execute(COMMANDS.reconnect)} />
       </div>
       <Notices state={state} onRetry={() => execute(COMMANDS.reconnect)} />
-      <Content state={state} models={models} api={api} execute={execute} />
+      <Content state={state} models={models} opened={opened} api={api} execute={execute} />
       <Footer state={state} />
       <div className="jp-ContainerIter-hidden" role="status" aria-live="polite">
         {announcement}
@@ -50,27 +52,27 @@ export function Panel({ store, api, execute }: PanelProps): JSX.Element {
 interface ContentProps {
   state: State;
   models: Model[];
+  opened: OpenedModels;
   api: Api;
   execute: Execute;
 }
 
-function Content({ state, models, api, execute }: ContentProps): JSX.Element | null {
+function Content({ state, models, opened, api, execute }: ContentProps): JSX.Element | null {
   if (!state.overview) {
     return state.connection === 'connecting' ? <Loading /> : null;
   }
   if (!models.length) {
     return state.overview.problem ? null : <Empty onContainerize={() => execute(COMMANDS.containerize)} />;
   }
-  return <Models state={state} models={models} api={api} execute={execute} />;
+  return <Models state={state} models={models} opened={opened} api={api} execute={execute} />;
 }
 
-function Models({ state, models, api, execute }: ContentProps): JSX.Element {
+function Models({ state, models, opened, api, execute }: ContentProps): JSX.Element {
   const [query, setQuery] = useState('');
   const [filter, setFilter] = useState<Filter>('all');
-  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
+  const names = useSyncExternalStore(opened.subscribe, opened.snapshot);
   const now = useNow(MINUTE) + state.clockOffset;
   const shown = useMemo(() => found(models, query, filter), [models, query, filter]);
-  const toggle = useCallback((name: string) => setOpened(names => toggled(names, name)), []);
   return (
     <>
       <SearchBar query={query} filter={filter} onQuery={setQuery} onFilter={setFilter} />
@@ -80,8 +82,8 @@ function Models({ state, models, api, execute }: ContentProps): JSX.Element {
           <ModelCard
             key={model.name}
             model={model}
-            open={opened.has(model.name)}
-            onToggle={toggle}
+            open={names.has(model.name)}
+            onToggle={opened.toggle}
             now={now}
             clockOffset={state.clockOffset}
             known={Boolean(state.overview?.engine)}
@@ -111,12 +113,4 @@ function Footer({ state }: { state: State }): JSX.Element | null {
       </span>
     </div>
   );
-}
-
-function toggled(names: ReadonlySet<string>, name: string): ReadonlySet<string> {
-  const next = new Set(names);
-  if (!next.delete(name)) {
-    next.add(name);
-  }
-  return next;
 }

@@ -2,6 +2,7 @@ import { act, render, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it, vi } from 'vitest';
 import { Api } from '../../src/model/api';
+import { OpenedModels } from '../../src/model/opened';
 import { OverviewStore } from '../../src/model/store';
 import type { Overview } from '../../src/model/types';
 import { Panel } from '../../src/panel/Panel';
@@ -29,7 +30,7 @@ function shown(answer: (path: string) => Response = () => new Response('{}')): S
   const store = new OverviewStore(api);
   const execute = vi.fn();
   store.connect();
-  render(<Panel store={store} api={api} execute={execute} />);
+  render(<Panel store={store} opened={new OpenedModels()} api={api} execute={execute} />);
   const hear = async (heard: Overview): Promise<void> => {
     const before = store.state.overview;
     stream.send(`event: overview\ndata: ${JSON.stringify(heard)}\n\n`);
@@ -41,7 +42,7 @@ function shown(answer: (path: string) => Response = () => new Response('{}')): S
 async function refused(status: number): Promise<void> {
   const api = new Api(() => Promise.resolve(new Response('', { status })));
   const store = new OverviewStore(api);
-  render(<Panel store={store} api={api} execute={vi.fn()} />);
+  render(<Panel store={store} opened={new OpenedModels()} api={api} execute={vi.fn()} />);
   store.connect();
   await act(() => vi.waitFor(() => expect(store.state.connection).toBe('refused')));
 }
