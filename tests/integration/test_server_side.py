@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
 from engine_proxy import EngineProxy
@@ -168,6 +173,40 @@ def test_an_engine_that_goes_and_comes_back_is_seen(
     finally:
         between.close()
         monkeypatch.undo()
+
+
+def test_a_server_ends_while_somebody_listens(lab: Lab) -> None:
+    """It does not wait for who reads events, and they are told."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = {f"JUPYTER_{what}_DIR": str(lab.directory / what) for what in ("CONFIG", "DATA", "RUNTIME")}
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += [
+        "--ServerApp.port_retries=0",
+        "--ServerApp.jpserver_extensions={'jupyter_containeriter.extension': True}",
+    ]
+    log = lab.directory / "log"
+    with log.open("wb") as file:
+        environment = {**lab.environment(), **places, "JUPYTER_TOKEN": "token"}
+        server = subprocess.Popen(command, env=environment, cwd=lab.directory, stdout=file, stderr=file)
+    try:
+        events = until(lambda: _events(server, port, log))
+        assert events.readline() == b"event: overview\n"
+        server.terminate()
+        assert server.wait(WAIT_SECONDS) == 0, log.read_text()
+        while events.readline():
+            pass
+    finally:
+        server.kill()
+
+
+def _events(server: subprocess.Popen[bytes], port: int, log: Path) -> Any:
+    assert server.poll() is None, log.read_text()
+    address = f"http://127.0.0.1:{port}/containeriter/api/events"
+    with suppress(URLError, ConnectionError):
+        return urlopen(Request(address, headers={"Authorization": "token token"}), timeout=WAIT_SECONDS)
+    return None
 
 
 @pytest.mark.engine
