@@ -30,6 +30,11 @@ export class Arguments {
     return chosen(question, models, ({ name }) => name);
   }
 
+  /** The name that is meant; one that is given is taken as it is, also before anything is known. */
+  async name(args: ReadonlyPartialJSONObject, fits: (model: Model) => boolean, none: string): Promise<string | null> {
+    return typeof args.name === 'string' ? args.name : ((await this.model({}, fits, none))?.name ?? null);
+  }
+
   /** The version that is meant, of those that fit. */
   async version(
     args: ReadonlyPartialJSONObject,

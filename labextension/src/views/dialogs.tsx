@@ -26,7 +26,7 @@ export async function confirmed(title: string, body: Dialog.Body<unknown>, label
   return (await showDialog({ title, body, buttons, defaultButton: 0 })).button.accept;
 }
 
-interface Words<T> {
+export interface Words<T> {
   /** While it is done: `Deploying churn:3…`. */
   doing: string;
   /** Left out where what follows tells. */
