@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.errors import EngineError
 from jupyter_containeriter.types import PROMOTED, Container, Iteration
 
@@ -52,6 +53,16 @@ class Standing:
         """Return the container that was promoted last, else the newest one of a name."""
         live = [container for _, container in self.live(name)]
         return next((container for container in live if self.serves(container)), live[0] if live else None)
+
+    def deployment(self, name: str) -> Deployment | None:
+        """Return what serves a name, running or not; None where nothing does that was verified. Nothing is changed."""
+        pairs = [pair for pair in self.live(name) if self.serves(pair[1])]
+        iterations = self.iterations_of([container for _, container in pairs])
+        for engine, container in pairs:
+            iteration = iterations.get(container.iteration)
+            if iteration is not None and iteration.status in PROMOTED:
+                return Deployment.of(iteration, engine, container, self._session.handles)
+        return None
 
     def remove(self, engine: Engine, container: Container) -> None:
         """Stop a container and forget its token."""

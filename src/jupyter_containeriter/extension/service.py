@@ -18,7 +18,6 @@ from jupyter_containeriter.names import check_name
 from jupyter_containeriter.overview import overview
 from jupyter_containeriter.session import Session
 from jupyter_containeriter.settings import ContainerIter
-from jupyter_containeriter.types import PROMOTED
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,17 +75,12 @@ class Service:
         NotFoundError
             Nothing does.
         """
-        session = self.session
-        check_name(name)
-        serving = session.standing.serving(name)
-        found = [pair for pair in session.standing.live(name) if serving and pair[1].id == serving.id]
-        iterations = session.standing.iterations_of([container for _, container in found])
-        for engine, container in found:
-            # One that is just being started was not verified yet.
-            if container.iteration in iterations and iterations[container.iteration].status in PROMOTED:
-                return Deployment.of(iterations[container.iteration], engine, container, session.handles)
-        told = " ".join(filter(None, [f"No container of {name} runs.", session.standing.unreachable()]))
-        raise NotFoundError(told, "Deploy a version of it first: choose one in its list of iterations.")
+        standing = self.session.standing
+        found = standing.deployment(check_name(name))
+        if found is None:
+            told = " ".join(filter(None, [f"No container of {name} runs.", standing.unreachable()]))
+            raise NotFoundError(told, "Deploy a version of it first: choose one in its list of iterations.")
+        return found
 
     def logs(self, name: str, tail: int) -> str:
         """Return the last lines that the server of a model wrote."""

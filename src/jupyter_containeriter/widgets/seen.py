@@ -60,7 +60,7 @@ class Seen:
 def look(session: Session, name: str) -> Seen:
     """Look at engines and history; what does not answer is told, not raised."""
     try:
-        return Seen(name, _live(session, name), *_rows(session, name))
+        return Seen(name, session.standing.deployment(name), *_rows(session, name))
     except ContainerIterError as error:
         return Seen(name, problem=error)
 
@@ -76,15 +76,6 @@ def _written(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _live(session: Session, name: str) -> Deployment | None:
-    pairs = session.standing.live(name)
-    engine, container = next((pair for pair in pairs if session.standing.serves(pair[1])), (None, None))
-    if engine is None or container is None:
-        return None
-    iteration = session.standing.iterations_of([container]).get(container.iteration)
-    return Deployment.of(iteration, engine, container, session.handles) if iteration else None
 
 
 def _rows(session: Session, name: str) -> tuple[tuple[tuple[int, str], ...], tuple[int, str], str]:
