@@ -51,8 +51,9 @@ async function pythonKernel(
     }
     return null;
   }
-  const language = (await kernel.info).language_info.name;
-  if (language !== 'python') {
+  // What the kernel itself says of its language would wait for the cell it runs.
+  const language = (await kernel.spec)?.language ?? PYTHON;
+  if (language !== PYTHON) {
     await told('This notebook is not in Python', {
       message: `Its kernel speaks ${language}; models are containerized from Python kernels.`,
       remedy: 'Open a Python notebook, or change the kernel of this one.'
@@ -62,6 +63,7 @@ async function pythonKernel(
   return kernel;
 }
 
+const PYTHON = 'python';
 const NO_KERNEL = {
   title: 'This notebook has no kernel',
   message: 'The model lives in a kernel. Select one, run the cells that fit the model, and press Containerize again.'

@@ -67,7 +67,8 @@ function rollBack({ api }: IWorkspace, asked: Arguments): Command {
       const version = model && (await asked.version(args, model, question, fits));
       if (model && version) {
         const words = wordsFor(model.name, 'Rolling back', 'rolled back');
-        await carriedOut(words, () => api.rollBack(model.name, version));
+        const done = ({ version }: Done): string => `${model.name} is back at version ${version}.`;
+        await carriedOut({ ...words, done }, () => api.rollBack(model.name, version));
       }
     }
   };

@@ -27,7 +27,7 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
       kind: 'logs',
       command: COMMANDS.logs,
       area,
-      make: name => new LogsWidget(api, name)
+      make: name => new LogsWidget(api, store, name)
     });
     const reports = new ModelViews(shell, restorer, {
       kind: 'report',

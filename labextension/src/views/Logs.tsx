@@ -1,23 +1,35 @@
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { listIcon, ReactWidget } from '@jupyterlab/ui-components';
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { modelPath, type Api } from '../model/api';
 import { Following } from '../model/follow';
 import { problemOf } from '../model/problem';
+import type { OverviewStore } from '../model/store';
 import type { Problem } from '../model/types';
-import { listIcon } from '@jupyterlab/ui-components';
+import { useStore } from '../panel/hooks';
 import { Notice } from '../panel/parts';
 
 /** Nearer to the end than this, in pixels, and the end is followed. */
 const NEAR_END = 40;
 
+interface LogsProps {
+  api: Api;
+  store: OverviewStore;
+  name: string;
+}
+
 /** The logs of a deployment as they are written. The end is followed until somebody scrolls up. */
-export function Logs({ api, name }: { api: Api; name: string }): JSX.Element {
+export function Logs({ api, store, name }: LogsProps): JSX.Element {
+  const { overview } = useStore(store);
+  const deployed = overview && overview.models.some(model => model.name === name && model.live);
   const [text, setText] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const pre = useRef<HTMLPreElement>(null);
   const follows = useRef(true);
 
   useEffect(() => {
+    if (!deployed) {
+      return;
+    }
     const following = new Following(api, `${modelPath(name)}/logs/stream`, {
       onData: data => {
         setText((JSON.parse(data) as { text: string }).text);
@@ -27,7 +39,7 @@ export function Logs({ api, name }: { api: Api; name: string }): JSX.Element {
     });
     following.start();
     return () => following.stop();
-  }, [api, name]);
+  }, [api, name, deployed]);
 
   useLayoutEffect(() => {
     if (follows.current && pre.current) {
@@ -40,18 +52,28 @@ export function Logs({ api, name }: { api: Api; name: string }): JSX.Element {
   };
   return (
     <div className="jp-ContainerIter-logs">
-      {problem ? <Notice problem={problem} tone="doubtful" /> : null}
+      {deployed === false ? <Notice problem={notDeployed(name)} tone="quiet" /> : null}
+      {deployed && problem ? <Notice problem={problem} tone="doubtful" /> : null}
       <pre ref={pre} role="log" aria-label={`Logs of ${name}`} tabIndex={0} onScroll={scrolled}>
-        {text === null ? (problem ? '' : 'Asking for the logs…') : text || 'Nothing was logged yet.'}
+        {text === null
+          ? problem || deployed === false
+            ? ''
+            : 'Asking for the logs…'
+          : text || 'Nothing was logged yet.'}
       </pre>
     </div>
   );
+}
+
+function notDeployed(name: string): Problem {
+  return { message: `${name} is not deployed.`, remedy: 'When a version of it is, its logs go on here.' };
 }
 
 /** The logs in a widget of their own. */
 export class LogsWidget extends ReactWidget {
   constructor(
     private readonly api: Api,
+    private readonly store: OverviewStore,
     readonly modelName: string
   ) {
     super();
@@ -60,6 +82,6 @@ export class LogsWidget extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    return <Logs api={this.api} name={this.modelName} />;
+    return <Logs api={this.api} store={this.store} name={this.modelName} />;
   }
 }

@@ -26,7 +26,7 @@ function notebook(answer: unknown, kernel: { status?: string; language?: string 
   const reply = Promise.resolve({ content: { user_expressions: { candidates: answer } } });
   const connection = kernel && {
     status: kernel.status ?? 'idle',
-    info: Promise.resolve({ language_info: { name: kernel.language ?? 'python' } }),
+    spec: Promise.resolve({ language: kernel.language ?? 'python' }),
     requestExecute: vi.fn(() => ({ done: answer instanceof Promise ? answer : reply }))
   };
   return { sessionContext: { session: { kernel: connection } } } as unknown as NotebookPanel;
