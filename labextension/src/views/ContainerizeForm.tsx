@@ -1,7 +1,7 @@
 import { HTMLSelect, ReactWidget } from '@jupyterlab/ui-components';
 import { useEffect, useRef, useState } from 'react';
 import { NAME_LENGTH, NAME_PATTERN, nameProblem } from '../model/names';
-import { containerizeLine, type CellOptions, type Choice } from '../model/line';
+import { cell, containerizeLine, type CellOptions, type Choice } from '../model/line';
 import type { Candidates, ModelCandidate, SampleCandidate } from '../model/types';
 import { Field, MetricsField, SampleField } from './fields';
 
@@ -85,7 +85,7 @@ export function ContainerizeForm({ candidates, options, onChoice }: FormProps): 
       </Field>
       <figure className="jp-ContainerIter-preview">
         <figcaption>This cell is inserted below the active one and run:</figcaption>
-        <pre aria-live="polite">{containerizeLine(choice, options)}</pre>
+        <pre aria-live="polite">{cell(containerizeLine(choice, options), candidates.loaded)}</pre>
       </figure>
     </form>
   );

@@ -8,7 +8,7 @@ import { ContainerizeForm } from '../../src/views/ContainerizeForm';
 const CANDIDATES: Candidates = {
   format: 1,
   version: '0.1.0',
-  loaded: false,
+  loaded: true,
   models: [
     {
       variable: 'clf',
@@ -27,10 +27,10 @@ const CANDIDATES: Candidates = {
   metrics: [{ expression: 'acc', value: 0.93333 }]
 };
 
-function shown(): { onChoice: ReturnType<typeof vi.fn>; line: () => string } {
+function shown(candidates = CANDIDATES): { onChoice: ReturnType<typeof vi.fn>; line: () => string } {
   const onChoice = vi.fn();
   render(
-    <ContainerizeForm candidates={CANDIDATES} options={{ engine: '', memory: '', cpus: 0 }} onChoice={onChoice} />
+    <ContainerizeForm candidates={candidates} options={{ engine: '', memory: '', cpus: 0 }} onChoice={onChoice} />
   );
   return { onChoice, line: () => document.querySelector('pre')!.textContent };
 }
@@ -38,6 +38,12 @@ function shown(): { onChoice: ReturnType<typeof vi.fn>; line: () => string } {
 describe('the form', () => {
   it('begins with the best model and sample, and shows the line', () => {
     expect(shown().line()).toBe('%containerize clf --name clf --sample X_test[:5]');
+  });
+
+  it('shows the line that loads the magics, where they are not loaded yet', () => {
+    expect(shown({ ...CANDIDATES, loaded: false }).line()).toMatch(
+      /^%load_ext jupyter_containeriter\n%containerize clf/
+    );
   });
 
   it('writes every choice into the line and gives it on', async () => {
