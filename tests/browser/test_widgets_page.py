@@ -93,5 +93,5 @@ def test_a_panel_lives_as_long_as_its_kernel(browser: Browser, server: JupyterSe
     expect(gone).to_have_count(1, timeout=30_000)
     said = gone.evaluate("(panel) => getComputedStyle(panel, '::before').content")
     assert "Run the cell again" in said
-    expect(page.locator(".containeriter-card")).to_contain_text("mean:1")
+    expect(page.locator(".containeriter-card").first).to_contain_text("mean:1")
     watch.assert_quiet()

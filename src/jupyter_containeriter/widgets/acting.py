@@ -55,8 +55,9 @@ class Acts:
             button.disabled = True
         try:
             with NotebookProgress(title, phases, self._place) as shown:
-                self._told.value = call(shown)
+                told = call(shown)
                 shown.result(_Done())
+            self._told.value = told
         except KeyboardInterrupt:
             self._told.value = problem_html(
                 UsageError("Interrupted; what ran before keeps running.", "Press it again.")

@@ -27,6 +27,10 @@ class Charts:
         self._shown = ipywidgets.HTML()
         self.box = ipywidgets.VBox([self._shown])
 
+    def open(self, seen: Seen) -> None:
+        """Draw, unless it is drawn."""
+        self.show(seen)
+
     def show(self, seen: Seen) -> None:
         """Draw, where an iteration has begun or ended since."""
         if seen.newest == self._newest:

@@ -46,12 +46,19 @@ class Live:
         self._further.on_click(lambda _: self._resume())
         self.box = ipywidgets.VBox([self._shown, self._further])
 
-    def show(self, seen: Seen) -> None:
+    def open(self, seen: Seen) -> None:
         """Begin with what runs now."""
+        self._take(seen)
+        self._resume()
+
+    def show(self, seen: Seen) -> None:
+        """Go on with what runs now; this is nobody's sign of life."""
+        self._take(seen)
+
+    def _take(self, seen: Seen) -> None:
         if self._seen is None or self._seen.identity != seen.identity:
             self.forget()
         self._seen = seen
-        self._resume()
 
     def poll(self, seen: Seen) -> None:
         """Ask once more, as long as somebody may be looking."""

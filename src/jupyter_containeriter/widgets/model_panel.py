@@ -37,8 +37,11 @@ class Section(Protocol):
     title: str
     box: Any
 
+    def open(self, seen: Seen) -> None:
+        """Begin to show, in the kernel's main thread."""
+
     def show(self, seen: Seen) -> None:
-        """Show what belongs to this, in the kernel's main thread."""
+        """Show what belongs to this while it is open, in the kernel's main thread."""
 
     def poll(self, seen: Seen) -> None:
         """Ask what changes by itself, every second while it is open, in another thread."""
@@ -165,11 +168,19 @@ class Panel:
     def _opened(self) -> None:
         section = self._opened_section
         self._section.children = () if section is None else (section.box,)
-        self._show_section()
+        if section is not None:
+            self._try(section.open)
 
     def _show_section(self) -> None:
         if (section := self._opened_section) is not None:
-            section.show(self.seen)
+            self._try(section.show)
+
+    def _try(self, show: Callable[[Seen], None]) -> None:
+        """Let a section show what is so; what it lacks for that is said, and the rest of the panel goes on."""
+        try:
+            show(self.seen)
+        except Exception as error:  # noqa: BLE001 (it may have been called from a cell, which is not to fail)
+            self._acts.say(problem_html(error))
 
     # --- acting ------------------------------------------------------------------------------------------------------
 

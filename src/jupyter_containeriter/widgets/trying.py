@@ -45,12 +45,15 @@ class Trying:
         self._predict.on_click(lambda _: self._asked())
         self.box = ipywidgets.VBox()
 
+    def open(self, seen: Seen) -> None:
+        """Make the form, unless it is made."""
+        self.show(seen)
+
     def show(self, seen: Seen) -> None:
         """Make the form anew where another version serves."""
         if self._seen is not None and self._seen.identity == seen.identity:
             return
         self._seen = seen
-        self._result.value = ""
         if seen.live is None or not seen.serving:
             self.box.children = (ipywidgets.HTML(note_html("Nothing runs that could predict: deploy a version.")),)
             return
@@ -80,6 +83,7 @@ class Trying:
         live = self._seen.live
         if live is None:
             return
+        self._result.value = ""
         place = self._row.value
         rows = self._sample if place is None else _one_row(self._sample, place)
         self._form = form_of(live.schema["inputs"] if live.schema and self._sample is not None else None, rows)
@@ -109,7 +113,9 @@ def _close(widget: Any, keep: tuple[Any, ...]) -> None:
     for part in getattr(widget, "children", ()):
         _close(part, keep)
     if widget not in keep:
-        widget.close()
+        for part in (widget.layout, getattr(widget, "style", None), widget):
+            if part is not None:
+                part.close()
 
 
 def _one_row(sample: Any, place: int) -> Any:

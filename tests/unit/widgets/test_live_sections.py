@@ -63,9 +63,10 @@ def live() -> Any:
 def test_nobody_is_asked_for_ever(clock: Clock, live: Any) -> None:
     """The page may have gone without a word; a press of a button goes on."""
     logs = Logs(clock)
-    logs.show(Seen("churn", live))
+    logs.open(Seen("churn", live))
     assert live.asked == 1
     clock.now += 601
+    logs.show(Seen("churn", live))
     logs.poll(Seen("churn", live))
     assert live.asked == 1
     assert logs._further.layout.display == ""
@@ -79,7 +80,7 @@ def test_an_error_is_shown_and_asked_again(clock: Clock, live: Any) -> None:
     """With its remedy; the next answer takes its place."""
     logs = Logs(clock)
     live.error = EngineError("No answer.", "Wait.")
-    logs.show(Seen("churn", live))
+    logs.open(Seen("churn", live))
     assert "No answer." in logs._shown.value
     assert "Wait." in logs._shown.value
     live.error = None
@@ -90,7 +91,7 @@ def test_an_error_is_shown_and_asked_again(clock: Clock, live: Any) -> None:
 def test_without_anything_that_runs_nothing_is_asked(clock: Clock) -> None:
     """It is said."""
     logs = Logs(clock)
-    logs.show(Seen("churn"))
+    logs.open(Seen("churn"))
     assert "Nothing runs." in logs._shown.value
 
 
@@ -110,7 +111,7 @@ def test_usage_counts_predictions_alone(clock: Clock, live: Any, monkeypatch: py
 
     usage = Usage(clock)
     monkeypatch.setattr(usage._pool, "request", metrics)
-    usage.show(Seen("churn", live))
+    usage.open(Seen("churn", live))
     assert "counting" in usage._shown.value
     clock.now += 2
     usage.poll(Seen("churn", live))

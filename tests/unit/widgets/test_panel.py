@@ -328,6 +328,23 @@ def test_input_that_cannot_be_read_is_said(shown: Panel) -> None:
     assert "JSON" in trying._result.value
 
 
+def test_another_row_of_the_sample_fills_the_form(shown: Panel) -> None:
+    """An answer to the row before is no answer to it."""
+    trying = section(shown, "Try it")
+    trying._predict.click()
+    trying._row.value = 1
+    assert trying._form.widget.value == "[2]"
+    assert trying._result.value == ""
+
+
+def test_a_section_that_cannot_be_shown_breaks_nothing(shown: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the other sections work."""
+    monkeypatch.setattr(shown._sections[0], "open", lambda _: 1 / 0)
+    section(shown, "Try it")
+    assert "division by zero" in shown._acts._told.value
+    assert "Nothing written yet" in section(shown, "Logs")._shown.value
+
+
 def test_the_form_is_that_of_what_serves(lab: Lab, shown: Panel) -> None:
     """Rolled back, another sample is in it; stopped, there is none."""
     trying = section(shown, "Try it")
