@@ -127,6 +127,14 @@ def test_the_kernel_hears_when_a_view_goes(browser: Browser) -> None:
     assert other.evaluate("sent.at(-1).kind") == "closed"
 
 
+def test_a_view_answers_when_it_is_called(browser: Browser) -> None:
+    """The kernel asks whether it is still there."""
+    page = opened(browser, LOCAL)
+    page.evaluate("answer({kind: 'roll'})")
+    first, second = page.evaluate("sent")
+    assert first == second
+
+
 def test_an_address_is_text(browser: Browser) -> None:
     """Whatever is in it."""
     page = opened(browser, LOCAL, url="http://127.0.0.1/<img src=x onerror=alert(1)>")

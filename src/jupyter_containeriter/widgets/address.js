@@ -53,7 +53,10 @@ function render({ model, el }) {
     }
   };
   const ask = (kind) => new Promise((resolve) => ((waiting[kind] = resolve), say(kind)));
-  const heard = (content) => content.view === view && waiting[content.kind]?.(content.text);
+  const heard = (content) => {
+    if (content.kind === "roll") say("opened");
+    else if (content.view === view) waiting[content.kind]?.(content.text);
+  };
   const closed = () => say("closed");
 
   async function copy(text, told) {

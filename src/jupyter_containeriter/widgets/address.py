@@ -36,6 +36,7 @@ class Address(anywidget.AnyWidget):
     def __init__(self, watched: Callable[[bool], None]) -> None:
         self._watched = watched
         self._views: set[str] = set()
+        self._silent: set[str] = set()
         self._deployment: Deployment | None = None
         super().__init__()
         self.on_msg(self._heard)
@@ -46,6 +47,16 @@ class Address(anywidget.AnyWidget):
         if self._views:
             self._views.clear()
             self._watched(False)
+
+    def call_the_roll(self) -> None:
+        """Ask every view to answer; one that has not answered the call before is taken for closed.
+
+        A tab that is closed takes its connection along before its views can say anything.
+        """
+        for view in self._silent & self._views:
+            self._tell("closed", view)
+        self._silent = set(self._views)
+        self.send({"kind": "roll"})
 
     def show(self, deployment: Deployment | None) -> None:
         """Show another deployment, or that there is none."""
@@ -58,12 +69,16 @@ class Address(anywidget.AnyWidget):
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         kind, view = content.get("kind"), str(content.get("view", ""))
         if kind in {"opened", "closed"}:
-            before = bool(self._views)
-            (self._views.add if kind == "opened" else self._views.discard)(view)
-            if before != bool(self._views):
-                self._watched(not before)
+            self._tell(kind, view)
         elif kind in {"curl", "docs"} and self._deployment is not None:
             self.send({"kind": kind, "view": view, "text": getattr(self._deployment, kind)})
+
+    def _tell(self, kind: str, view: str) -> None:
+        before = bool(self._views)
+        (self._views.add if kind == "opened" else self._views.discard)(view)
+        self._silent.discard(view)
+        if before != bool(self._views):
+            self._watched(not before)
 
 
 class Line(anywidget.AnyWidget):

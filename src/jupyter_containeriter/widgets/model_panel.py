@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Files tell at once what was done here; a container that ended by itself is noticed after so many looks at them.
 _LOOKS = 15
+#: After so many seconds it is asked whether somebody still has it open: rarely, so that an idle kernel stays idle.
+_ROLL_TICKS = 600
 
 _panels: dict[tuple[int, str], Panel] = {}
 
@@ -81,7 +83,7 @@ class Panel:
         self.name = name
         self.seen = Seen(name)
         self._marks: Hashable = None
-        self._looks = 0
+        self._looks = self._ticks = 0
         self._looking = threading.Lock()
         self.follower = Follower(self.tick)
         self._state = ipywidgets.HTML()
@@ -132,7 +134,9 @@ class Panel:
 
     def tick(self) -> None:
         """Look where something has changed, and let the open section ask what changes by itself."""
-        self._looks += 1
+        self._looks, self._ticks = self._looks + 1, self._ticks + 1
+        if self._ticks % _ROLL_TICKS == 0:
+            self._address.call_the_roll()
         if self._looks >= _LOOKS or marks(self._session, self.name) != self._marks:
             self.look()
         if (section := self._opened_section) is not None:

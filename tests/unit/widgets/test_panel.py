@@ -187,6 +187,33 @@ def test_it_follows_only_while_somebody_has_it_open(shown: Panel) -> None:
     assert not shown.follower.is_running
 
 
+def test_views_that_went_without_a_word_are_missed(shown: Panel) -> None:
+    """They are asked now and then; who does not answer twice is gone, and with the last one the thread."""
+    calls: list[Any] = []
+    shown._address.send = calls.append  # type: ignore[method-assign]
+    view(shown, "opened", "one")
+    view(shown, "opened", "two")
+    shown._address.call_the_roll()
+    view(shown, "opened", "two")
+    shown._address.call_the_roll()
+    assert shown._address._views == {"two"}
+    assert not shown.follower._stop.is_set()
+    shown._address.call_the_roll()
+    shown.follower.join()
+    assert not shown._address._views
+    assert calls == [{"kind": "roll"}] * 3
+
+
+def test_the_roll_is_called_every_ten_minutes(shown: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not more often: what is sent keeps a kernel from being idle."""
+    calls: list[int] = []
+    monkeypatch.setattr(shown._address, "call_the_roll", lambda: calls.append(1))
+    monkeypatch.setattr(shown, "look", lambda: None)
+    for _ in range(1199):
+        shown.tick()
+    assert len(calls) == 1
+
+
 def test_a_closed_widget_is_not_followed(watched: Panel) -> None:
     """Also where the page has no time to say so."""
     watched._address.close()
