@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.errors import ContainerIterError, UsageError
 from jupyter_containeriter.serving._version import __version__
-from jupyter_containeriter.verbs import VERBS, Verb
+from jupyter_containeriter.verbs import VERBS, Verb, deploy_arguments, rollback_arguments
 
 if TYPE_CHECKING:
+    from jupyter_containeriter.deployment import Deployment
     from jupyter_containeriter.road.timed import TimedIteration
 
 
@@ -63,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     iterations.set_defaults(answer=_iterations)
     deployments = verbs.add_parser("deployments", parents=[shared], help="list what runs")
     deployments.set_defaults(answer=_deployments)
+    deploy = verbs.add_parser("deploy", parents=[shared], help="let an earlier version serve again")
+    deploy_arguments(deploy)
+    deploy.set_defaults(answer=_deploy)
+    rollback = verbs.add_parser("rollback", parents=[shared], help="deploy the version before the one that runs")
+    rollback_arguments(rollback)
+    rollback.set_defaults(answer=_rollback)
     undeploy = verbs.add_parser("undeploy", parents=[shared], help="stop a model's containers")
     undeploy.add_argument("name")
     undeploy.set_defaults(answer=_undeploy)
@@ -101,6 +108,26 @@ def _deployments(options: argparse.Namespace) -> int:
     _print(options, found.document(), found.text())
     if note := api.remarks():
         print(note, file=sys.stderr)
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+
+    return _tell_deployed(options, api.deploy(options.reference, fresh=options.fresh))
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from jupyter_containeriter import api
+
+    return _tell_deployed(options, api.rollback(options.name, options.to))
+
+
+def _tell_deployed(options: argparse.Namespace, deployment: Deployment) -> int:
+    from jupyter_containeriter.show.tables import Deployments
+
+    (document,) = Deployments([deployment]).document()
+    _print(options, document, str(deployment))
     return 0
 
 

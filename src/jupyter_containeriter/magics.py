@@ -82,15 +82,13 @@ def _containerize_parser() -> MagicParser:
 
 def _deploy_parser() -> MagicParser:
     parser = MagicParser("%deploy", "Let an earlier version serve again.")
-    parser.add_argument("reference", metavar="NAME[:VERSION]", help="the version; the newest one by default")
-    parser.add_argument("--fresh", action="store_true", help="start a new container from its exact image")
+    verbs.deploy_arguments(parser)
     return parser
 
 
 def _rollback_parser() -> MagicParser:
     parser = MagicParser("%rollback", "Deploy the version before the one that runs.")
-    parser.add_argument("name", metavar="NAME", help="name of the model")
-    parser.add_argument("--to", metavar="VERSION", type=int, help="this version instead")
+    verbs.rollback_arguments(parser)
     return parser
 
 

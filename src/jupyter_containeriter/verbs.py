@@ -134,6 +134,18 @@ def _gc_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", metavar="SIZE", help="for example 5g; 0 for all but what is kept (see config)")
 
 
+def deploy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``deploy``, which has a magic of its own."""
+    _reference(parser)
+    parser.add_argument("--fresh", action="store_true", help="start a new container from its exact image")
+
+
+def rollback_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``rollback``, which has a magic of its own."""
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("--to", metavar="VERSION", type=int, help="this version instead")
+
+
 def loadtest_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a load test, which has a magic of its own as well."""
     parser.add_argument("name", metavar="NAME", help="name of the model")
