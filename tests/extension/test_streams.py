@@ -244,6 +244,23 @@ async def test_what_a_source_raises_is_told_and_forgotten() -> None:
     await again.aclose()  # type: ignore[attr-defined]
 
 
+async def test_who_is_stuck_keeps_nothing_from_others() -> None:
+    """A reader that takes nothing any more still listens when its source ends; whoever comes then has a new one."""
+    source = Source()
+    feed = Feed(source)
+    stuck = feed.listen(30)
+    source.texts.put_nowait("one")
+    assert await anext(stuck) == "one"
+    source.texts.put_nowait(ValueError("broken"))
+    await until(lambda: source.ended)
+    source.texts.put_nowait("two")
+    again = feed.listen(30)
+    assert await anext(again) == "two"
+    with pytest.raises(ValueError, match="broken"):
+        await anext(stuck)
+    await again.aclose()  # type: ignore[attr-defined]
+
+
 def _now() -> Any:
     from datetime import UTC, datetime
 
