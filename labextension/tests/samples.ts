@@ -1,6 +1,6 @@
 import type { Live, Model, Overview, Row } from '../src/model/types';
 
-/** What the server says of an iteration that went well. */
+/** All that the server says of an iteration that went well. */
 export function row(version: number, change: Partial<Row> = {}): Row {
   return {
     version,

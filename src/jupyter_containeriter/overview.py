@@ -6,7 +6,7 @@ Nothing here changes anything, or waits for anybody: what cannot be asked is lef
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.road.record import interrupted
-from jupyter_containeriter.types import PHASES, PROMOTED, RUNNABLE, Container, Iteration
+from jupyter_containeriter.types import CALL_PHASES, PROMOTED, RUNNABLE, Container, Iteration
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 #: So many iterations of each model are told; the others are asked for.
 RECENT = 30
 
-_TIMES = ("package_to_verified_seconds", "cycle_seconds", "lead_seconds", *(f"{phase}_seconds" for phase in PHASES))
-_PLAIN = ("version", "status", "parity", "engine", "method", "hot", "note", "notebook", "error", *_TIMES)
+_CALL = ("cycle_seconds", "package_to_verified_seconds", *(f"{phase}_seconds" for phase in CALL_PHASES))
+_SHORT = ("version", "status", "parity", "note", "notebook", "error", *_CALL)
+_MORE = ("engine", "method", "hot", "lead_seconds", "think_seconds", "run_seconds")
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -75,9 +76,9 @@ def engine_in_use(session: Session) -> Document:
 
 
 def rows(session: Session, name: str, last: int, before: int | None = None) -> list[Document]:
-    """Return the iterations with the highest versions of a model (below ``before``), the highest first."""
+    """Return all of the iterations with the highest versions of a model (below ``before``), the highest first."""
     held = _held(session)
-    return [_row(row, held) for row in _rows(session, name, last, before)]
+    return [{**_short(row, held), **_more(row)} for row in _rows(session, name, last, before)]
 
 
 def _noting(problems: list[ContainerIterError], ask: Callable[[], T]) -> T | None:
@@ -106,7 +107,7 @@ def _model(session: Session, name: str, total: int, live: Document | None, held:
         "total": max(total, len(found)),
         "live": live,
         "working": working and _working(session, working),
-        "recent": [_row(row, held) for row in reversed(found)],
+        "recent": [_short(row, held) for row in reversed(found)],
     }
 
 
@@ -193,16 +194,23 @@ def _as_it_stands(session: Session, row: Iteration) -> Iteration:
     return row
 
 
-def _row(row: Iteration, held: Held) -> Document:
-    plain = _finite({column: getattr(row, column) for column in _PLAIN})
+def _short(row: Iteration, held: Held) -> Document:
+    """Return what lists show of an iteration. An overview has very many, and is sent after every change."""
     return {
-        **plain,
-        "started_at": _time(row.started_at),
+        **_columns(row, _SHORT),
         "finished_at": _time(row.finished_at),
         "metrics": _finite(row.metrics),
-        "params": _finite(row.params),
         "restorable": row.status in RUNNABLE and bool(row.image_digest) and held(row.image_digest),
     }
+
+
+def _more(row: Iteration) -> Document:
+    """Return what is told of an iteration besides, when it is asked for."""
+    return {**_columns(row, _MORE), "started_at": _time(row.started_at), "params": _finite(row.params)}
+
+
+def _columns(row: Iteration, names: Iterable[str]) -> Document:
+    return {name: _finite(getattr(row, name)) for name in names}
 
 
 def _time(moment: datetime | None) -> str | None:

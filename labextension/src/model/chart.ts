@@ -1,7 +1,7 @@
 /** Where the parts of the small charts are; drawn by `panel/Trend.tsx` and `panel/PhasesBar.tsx`. */
 
 import { callSeconds, counted, duration } from './format';
-import { PHASES, type Phase, type Row } from './types';
+import { PHASES, type Phase, type ShortRow } from './types';
 
 export interface Part {
   phase: Phase;
@@ -17,7 +17,7 @@ export function phaseParts(seconds: Partial<Record<Phase, number | null | undefi
   return known.map(part => ({ ...part, share: part.seconds / total }));
 }
 
-export function rowSeconds(row: Row): Partial<Record<Phase, number | null>> {
+export function rowSeconds(row: ShortRow): Partial<Record<Phase, number | null>> {
   return Object.fromEntries(PHASES.map(phase => [phase, row[`${phase}_seconds`] ?? null]));
 }
 
@@ -27,7 +27,7 @@ export function phasesText(parts: Part[]): string {
 }
 
 export interface Bar {
-  row: Row;
+  row: ShortRow;
   x: number;
   width: number;
   height: number;
@@ -43,7 +43,7 @@ const LEAST = 2;
 const CUT_ABOVE = 4;
 
 /** Bars of what calls took, oldest first. */
-export function trendBars(rows: Row[], width: number, height: number): Bar[] {
+export function trendBars(rows: ShortRow[], width: number, height: number): Bar[] {
   const times = rows.map(row => callSeconds(row) ?? 0);
   const top = ceiling(times);
   const step = Math.min(width / Math.max(rows.length, 1), WIDEST + GAP);
@@ -58,7 +58,7 @@ export function trendBars(rows: Row[], width: number, height: number): Bar[] {
 }
 
 /** The chart in words, for those who cannot see it. */
-export function trendText(rows: Row[]): string {
+export function trendText(rows: ShortRow[]): string {
   if (!rows.length) {
     return 'No iterations yet';
   }
@@ -71,7 +71,7 @@ export function trendText(rows: Row[]): string {
   ].join(', ');
 }
 
-export function isBad(row: Row): boolean {
+export function isBad(row: ShortRow): boolean {
   return row.status === 'failed' || row.status === 'interrupted';
 }
 

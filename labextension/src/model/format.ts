@@ -1,6 +1,6 @@
 /** Numbers and states in words, the same as on the cards in notebooks. */
 
-import type { Parity, Row, Status } from './types';
+import type { Parity, ShortRow, Status } from './types';
 
 const STEPS: [string, number, string, number][] = [
   ['d', 86400, 'h', 3600],
@@ -123,12 +123,12 @@ const UNTIL: Record<Status, string> = {
 };
 
 /** What `callSeconds` is the time of. */
-export function callUntil(row: Row): string {
+export function callUntil(row: ShortRow): string {
   return UNTIL[row.status] ?? '';
 }
 
 /** How long the call of an iteration took; as far as it got where it failed. */
-export function callSeconds(row: Row): number | null {
+export function callSeconds(row: ShortRow): number | null {
   if (row.package_to_verified_seconds !== null && row.package_to_verified_seconds !== undefined) {
     return row.package_to_verified_seconds;
   }

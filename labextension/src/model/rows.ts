@@ -1,8 +1,8 @@
 import { value } from './format';
-import { PHASES, type Model, type Row, type Working } from './types';
+import { PHASES, type Model, type Row, type ShortRow, type Working } from './types';
 
 /** Iterations newest first: what was read before, and on top of it what the overview says now. */
-export function merged(known: Row[], recent: Row[]): Row[] {
+export function merged(known: ShortRow[], recent: ShortRow[]): ShortRow[] {
   const rows = new Map(known.map(row => [row.version, row]));
   recent.forEach(row => rows.set(row.version, row));
   return [...rows.values()].sort((a, b) => b.version - a.version);

@@ -47,28 +47,32 @@ export interface Working {
 
 export type PhaseSeconds = { [phase in Phase as `${phase}_seconds`]?: number | null };
 
-/** One iteration. */
-export interface Row extends PhaseSeconds {
+/** What lists show of an iteration. */
+export interface ShortRow extends PhaseSeconds {
   version: number;
   status: Status;
   parity: Parity;
-  started_at: string | null;
   finished_at: string | null;
   cycle_seconds: number | null;
   package_to_verified_seconds: number | null;
+  /** Null where it was no finite number. */
+  metrics: Record<string, number | null>;
+  note: string;
+  notebook: string;
+  error: string;
+  restorable: boolean;
+}
+
+/** All of an iteration. */
+export interface Row extends ShortRow {
+  started_at: string | null;
   lead_seconds: number | null;
   think_seconds: number | null;
   run_seconds: number | null;
-  engine: string | null;
-  method: string | null;
+  engine: string;
+  method: string;
   hot: boolean;
-  /** Null where it was no finite number. */
-  metrics: Record<string, number | null>;
   params: Record<string, unknown>;
-  note: string | null;
-  notebook: string | null;
-  error: string | null;
-  restorable: boolean;
 }
 
 export interface Model {
@@ -78,7 +82,7 @@ export interface Model {
   live: Live | null;
   working: Working | null;
   /** The last ones, oldest first. */
-  recent: Row[];
+  recent: ShortRow[];
 }
 
 export interface Overview {

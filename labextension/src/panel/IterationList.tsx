@@ -18,14 +18,14 @@ export function IterationList({ model, now, api, execute }: Props): JSX.Element 
   return (
     <>
       <ol className="jp-ContainerIter-rows" aria-label={`Iterations of ${model.name}`} aria-busy={loading}>
-        {rows.map((row, index) => (
+        {rows.map(row => (
           <IterationRow
             key={row.version}
             name={model.name}
             row={row}
-            before={rows[index + 1]}
             live={model.live?.version === row.version}
             now={now}
+            api={api}
             execute={execute}
           />
         ))}

@@ -1,24 +1,25 @@
 import { addBelowIcon, caretDownIcon, caretRightIcon, runIcon } from '@jupyterlab/ui-components';
 import { memo, useId, useState } from 'react';
 import { ago, callSeconds, callUntil, duration, parityMark, statusMark, value } from '../model/format';
-import type { Row } from '../model/types';
+import type { Api } from '../model/api';
+import type { ShortRow } from '../model/types';
 import { COMMANDS, type Execute } from '../tokens';
 import { Details } from './Details';
 import { Action, Word } from './parts';
 
 interface Props {
   name: string;
-  row: Row;
-  /** The version before it, where it is known. */
-  before: Row | undefined;
+  row: ShortRow;
   /** It serves the name now. */
   live: boolean;
   now: number;
+  api: Api;
   execute: Execute;
 }
 
 /** One iteration: what became of it, how long it took, what it measured, and what can be done with it. */
-export const IterationRow = memo(function IterationRow({ name, row, before, live, now, execute }: Props): JSX.Element {
+export const IterationRow = memo(function IterationRow(props: Props): JSX.Element {
+  const { name, row, live, now, api, execute } = props;
   const [open, setOpen] = useState(false);
   const details = useId();
   const Caret = open ? caretDownIcon : caretRightIcon;
@@ -50,14 +51,14 @@ export const IterationRow = memo(function IterationRow({ name, row, before, live
         <RowActions name={name} row={row} live={live} execute={execute} />
       </div>
       <div id={details} hidden={!open}>
-        {open ? <Details row={row} before={before} /> : null}
+        {open ? <Details name={name} row={row} api={api} /> : null}
       </div>
     </li>
   );
 });
 
 /** What became of it: what was proven where it was verified, else its status. */
-function Outcome({ row }: { row: Row }): JSX.Element {
+function Outcome({ row }: { row: ShortRow }): JSX.Element {
   if (row.status !== 'verified') {
     return <Word mark={statusMark(row.status)} />;
   }
@@ -65,7 +66,7 @@ function Outcome({ row }: { row: Row }): JSX.Element {
   return <Word mark={parity} title={`Verified. ${parity.long}`} />;
 }
 
-function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
+function Facts({ row, now }: { row: ShortRow; now: number }): JSX.Element {
   const metrics = Object.entries(row.metrics);
   return (
     <div className="jp-ContainerIter-facts">
@@ -84,7 +85,7 @@ function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
 
 const DEPLOYABLE = new Set(['verified', 'deployed', 'built']);
 
-function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'before'>): JSX.Element {
+function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'api'>): JSX.Element {
   const args = { name, version: row.version };
   return (
     <span className="jp-ContainerIter-rowActions">

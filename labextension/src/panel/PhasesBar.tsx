@@ -1,10 +1,16 @@
 import { memo } from 'react';
 import { phaseParts, phasesText, rowSeconds, type Part } from '../model/chart';
 import { duration, ticking } from '../model/format';
-import { PHASES, type Row, type Working } from '../model/types';
+import { PHASES, type ShortRow, type Working } from '../model/types';
 
 /** Where the time of an iteration went, as one thin bar. */
-export const PhasesBar = memo(function PhasesBar({ row, legend }: { row: Row; legend?: boolean }): JSX.Element | null {
+export const PhasesBar = memo(function PhasesBar({
+  row,
+  legend
+}: {
+  row: ShortRow;
+  legend?: boolean;
+}): JSX.Element | null {
   const parts = phaseParts(rowSeconds(row));
   if (!parts.length) {
     return null;

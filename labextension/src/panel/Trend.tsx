@@ -1,13 +1,13 @@
 import { memo } from 'react';
 import { trendBars, trendText, type Bar } from '../model/chart';
 import { callSeconds, duration, statusMark } from '../model/format';
-import type { Row } from '../model/types';
+import type { ShortRow } from '../model/types';
 
 const WIDTH = 240;
 const HEIGHT = 30;
 
 /** How long the last iterations took, one bar each; a failed one is hollow, crossed out, and of another colour. */
-export const Trend = memo(function Trend({ rows }: { rows: Row[] }): JSX.Element {
+export const Trend = memo(function Trend({ rows }: { rows: ShortRow[] }): JSX.Element {
   return (
     <svg
       className="jp-ContainerIter-trend"

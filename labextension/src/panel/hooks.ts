@@ -4,7 +4,7 @@ import type { Api } from '../model/api';
 import { merged } from '../model/rows';
 import { problemOf } from '../model/problem';
 import type { OverviewStore, State } from '../model/store';
-import type { Model, Problem, Row } from '../model/types';
+import type { Model, Problem, Row, ShortRow } from '../model/types';
 
 export function useStore(store: OverviewStore): State {
   return useSyncExternalStore(store.subscribe, store.snapshot);
@@ -38,7 +38,7 @@ const FIRST = 10;
 const STEP = 30;
 
 export interface Iterations {
-  rows: Row[];
+  rows: ShortRow[];
   /** How many are not shown yet. */
   hidden: number;
   loading: boolean;
@@ -48,7 +48,7 @@ export interface Iterations {
 
 /** The iterations of a model, newest first: the late ones are known, older ones are asked for page by page. */
 export function useIterations(api: Api, model: Model): Iterations {
-  const [older, setOlder] = useState<Row[]>([]);
+  const [older, setOlder] = useState<ShortRow[]>([]);
   const [shown, setShown] = useState(FIRST);
   const [loading, setLoading] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -73,4 +73,30 @@ export function useIterations(api: Api, model: Model): Iterations {
 
   const visible = rows.slice(0, shown);
   return { rows: visible, hidden: Math.max(model.total - visible.length, 0), loading, problem, more };
+}
+
+export interface RowDetails {
+  /** All of the iteration; null until it is known. */
+  full: Row | null;
+  /** The version before it. */
+  before: Row | undefined;
+  problem: Problem | null;
+}
+
+/** All of an iteration, asked for again when something of it changes. */
+export function useDetails(api: Api, name: string, row: ShortRow): RowDetails {
+  const { version, status } = row;
+  const [details, setDetails] = useState<RowDetails>({ full: null, before: undefined, problem: null });
+  useEffect(() => {
+    let wanted = true;
+    api
+      .iterations(name, 2, version + 1)
+      .then(({ iterations: [full, before] }): RowDetails => ({ full: full ?? null, before, problem: null }))
+      .catch((error): RowDetails => ({ full: null, before: undefined, problem: problemOf(error) }))
+      .then(found => wanted && setDetails(found));
+    return () => {
+      wanted = false;
+    };
+  }, [api, name, version, status]);
+  return details;
 }

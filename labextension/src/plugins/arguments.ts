@@ -1,7 +1,7 @@
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { ago, parityMark, statusMark } from '../model/format';
 import type { OverviewStore } from '../model/store';
-import type { Model, Row } from '../model/types';
+import type { Model, ShortRow } from '../model/types';
 import { chosen } from '../views/choose';
 import { told } from '../views/dialogs';
 
@@ -40,7 +40,7 @@ export class Arguments {
     args: ReadonlyPartialJSONObject,
     model: Model,
     question: { title: string; accept: string },
-    fits: (row: Row) => boolean
+    fits: (row: ShortRow) => boolean
   ): Promise<number | null> {
     if (typeof args.version === 'number') {
       return args.version;
@@ -58,8 +58,8 @@ export class Arguments {
   }
 }
 
-function describe(row: Row): string {
+function describe(row: ShortRow): string {
   const outcome = row.status === 'verified' ? parityMark(row.parity).word : statusMark(row.status).word;
-  const when = ago(row.finished_at ?? row.started_at, Date.now());
+  const when = ago(row.finished_at, Date.now());
   return [`Version ${row.version}`, outcome, when, row.note].filter(Boolean).join(' · ');
 }

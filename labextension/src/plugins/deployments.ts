@@ -4,7 +4,7 @@ import { copyIcon, launchIcon, refreshIcon, runIcon, stopIcon, undoIcon } from '
 import type { CommandRegistry } from '@lumino/commands';
 import { curl } from '../model/curl';
 import { duration } from '../model/format';
-import type { Done, Live, Model, Row } from '../model/types';
+import type { Done, Live, Model, ShortRow } from '../model/types';
 import { COMMANDS, IWorkspace } from '../tokens';
 import { carriedOut, confirmed, type Words } from '../views/dialogs';
 import { giveDiskBack } from '../views/garbage';
@@ -14,7 +14,7 @@ type Command = CommandRegistry.ICommandOptions;
 
 const NONE_RUNS = 'No deployment runs.';
 const runs = ({ live }: Model): boolean => live?.running ?? false;
-const proven = ({ status }: Row): boolean => status === 'verified' || status === 'deployed';
+const proven = ({ status }: ShortRow): boolean => status === 'verified' || status === 'deployed';
 
 /** What the server does without a kernel: deploy, roll back, stop, reach, clean up. */
 export const deploymentsPlugin: JupyterFrontEndPlugin<void> = {
@@ -42,7 +42,7 @@ function deploy({ api }: IWorkspace, asked: Arguments): Command {
     describedBy: VERSION_ARGS,
     execute: async args => {
       const model = await asked.model(args, ({ recent }) => recent.length > 0, 'There is no model yet.');
-      const fits = (row: Row): boolean =>
+      const fits = (row: ShortRow): boolean =>
         row.version !== model?.live?.version && (proven(row) || row.status === 'built');
       const question = { title: `Deploy ${model?.name ?? ''}`, accept: 'Deploy' };
       const version = model && (await asked.version(args, model, question, fits));
@@ -62,7 +62,7 @@ function rollBack({ api }: IWorkspace, asked: Arguments): Command {
     describedBy: VERSION_ARGS,
     execute: async args => {
       const model = await asked.model(args, ({ live }) => live !== null, NONE_RUNS);
-      const fits = (row: Row): boolean => row.version < (model?.live?.version ?? 0) && proven(row);
+      const fits = (row: ShortRow): boolean => row.version < (model?.live?.version ?? 0) && proven(row);
       const question = { title: `Roll ${model?.name ?? ''} Back`, accept: 'Roll Back' };
       const version = model && (await asked.version(args, model, question, fits));
       if (model && version) {

@@ -17,7 +17,7 @@ interface Shown {
 }
 
 /** The panel with a server that answers as the test says; requests but for the events are answered by `answer`. */
-function shown(answer: (path: string) => Response = () => new Response('{}')): Shown {
+function shown(answer: (path: string) => Response = () => new Response('{"iterations": [], "total": 0}')): Shown {
   const stream = eventStream();
   const requests: string[] = [];
   const api = new Api(path => {
@@ -149,6 +149,27 @@ describe('the panel', () => {
     await open('churn');
     await open('Details of version 2');
     expect(screen.getByText('churn predicts something else than the notebook')).toBeDefined();
+  });
+
+  it('asks for the details of an iteration when they are opened, with the one before it', async () => {
+    const iterations = [row(2, { params: { max_depth: 5 }, think_seconds: 42 }), row(1, { params: { max_depth: 3 } })];
+    const { hear, requests } = shown(() => new Response(JSON.stringify({ iterations, total: 2 })));
+    await hear(overview([model('churn')]));
+    await open('churn');
+    expect(requests).toEqual([]);
+    await open('Details of version 2');
+    expect(await screen.findByText('max_depth 3 → 5')).toBeDefined();
+    expect(screen.getByText('42.00 s')).toBeDefined();
+    expect(requests).toEqual(['containeriter/api/models/churn/iterations?last=2&before=3']);
+  });
+
+  it('says why details cannot be had', async () => {
+    const refusal = { error: 'HistoryError', message: 'The history cannot be read.', remedy: 'Give its disk back.' };
+    const { hear } = shown(() => new Response(JSON.stringify(refusal), { status: 503 }));
+    await hear(overview([model('churn')]));
+    await open('churn');
+    await open('Details of version 2');
+    expect((await screen.findByRole('alert')).textContent).toContain('Give its disk back.');
   });
 
   it('says so where nothing is found, and shows all again', async () => {

@@ -88,14 +88,21 @@ def test_the_last_iterations_are_told(lab: Lab) -> None:
     assert [row["version"] for row in rows(lab.session, "churn", 2, before=4)] == [3, 2]
 
 
+def test_params_wait_until_they_are_asked_for(lab: Lab) -> None:
+    """An overview is sent after every change, and models have hundreds of them."""
+    lab.containerize(params={"depth": 3})
+    assert "params" not in model(lab)["recent"][0]
+    assert rows(lab.session, "churn", 1)[0]["params"]["depth"] == 3
+
+
 def test_numbers_are_what_browsers_can_read(lab: Lab) -> None:
     """There is no NaN in JSON, wherever it was recorded."""
     params = {"rate": math.inf, "sizes": [1, math.nan], "more": {"deep": -math.inf}}
     lab.containerize(metrics={"loss": math.nan, "gain": 0.5}, params=params)
-    (row,) = model(lab)["recent"]
-    assert row["metrics"] == {"loss": None, "gain": 0.5}
+    (row,) = rows(lab.session, "churn", 1)
+    assert row["metrics"] == model(lab)["recent"][0]["metrics"] == {"loss": None, "gain": 0.5}
     assert (row["params"]["rate"], row["params"]["sizes"], row["params"]["more"]) == (None, [1, None], {"deep": None})
-    json.dumps(overview(lab.session), allow_nan=False)
+    json.dumps([overview(lab.session), row], allow_nan=False)
 
 
 def test_what_can_be_restored_is_told(lab: Lab) -> None:
