@@ -126,3 +126,8 @@ def test_headers_of_answers_pass_by_name() -> None:
         "Retry-After": "1",
     }
     assert forwarding.answered(given.items()) == [("Content-Type", "text/html"), ("Retry-After", "1")]
+
+
+def test_a_length_that_is_said_twice_is_said_once() -> None:
+    """Whoever asked could not read it."""
+    assert forwarding.answered([("Content-Length", "2, 2")]) == [("Content-Length", "2")]

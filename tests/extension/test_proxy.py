@@ -236,6 +236,13 @@ async def test_a_container_that_does_not_answer(
     assert (response.code, told(response)["error"]) == (502, "UnansweredError")
 
 
+async def test_a_head_that_never_ends_is_no_answer(echo: Echo, ask: Fetch) -> None:
+    """It is the container's mistake, not ours, and is not kept in memory."""
+    echo.headers = {"X-Long": "x" * 1_000_000}
+    response = await ask("proxy/echo/invocations", "{}")
+    assert (response.code, told(response)["error"]) == (502, "UnansweredError")
+
+
 async def test_half_an_answer_is_not_taken_for_a_whole_one(echo: Echo, ask: Fetch) -> None:
     """The connection breaks, as that to the container did."""
     echo.body, echo.breaks = b"x" * 100_000, True

@@ -69,4 +69,6 @@ def asked(headers: Iterable[tuple[str, str]], token: str) -> dict[str, str]:
 
 def answered(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers of its answer."""
-    return [(name, value) for name, value in headers if name.lower() in _ANSWERED]
+    passed = [(name, value) for name, value in headers if name.lower() in _ANSWERED]
+    # A length may be said twice, as one header; that it is the same one is checked where it is read.
+    return [(name, value.partition(",")[0] if name.lower() == "content-length" else value) for name, value in passed]

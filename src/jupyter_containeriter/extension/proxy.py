@@ -9,7 +9,7 @@ from typing import Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
-from tornado.iostream import StreamClosedError
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from jupyter_containeriter.extension import forwarding
@@ -175,7 +175,7 @@ class ProxyHandler(Handler):
         )
         try:
             await self._targets.client.fetch(request, raise_error=False)
-        except (HTTPClientError, OSError) as error:
+        except (HTTPClientError, OSError, UnsatisfiableReadError) as error:
             self._break(name, error)
             return
         if not self._headers_written:
