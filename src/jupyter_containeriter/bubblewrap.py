@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 from jupyter_containeriter.accounts import USER_ID
 
@@ -22,7 +23,9 @@ def bwrap() -> str:
 
 def namespaces_work() -> bool:
     """Whether this user may create the namespaces that are needed; tried, not guessed."""
-    probe = [bwrap(), *NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    # What is there for certain: a service's PATH may lead to no program of the system.
+    nothing = (sys.executable, "-I", "-S", "-c", "")
+    probe = [bwrap(), *NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", *nothing]
     try:
         return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
