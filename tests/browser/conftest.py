@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from browser_bench import browser
+from engine_bench import docker_running, new_name, sandbox_working
 from playwright.sync_api import Browser, BrowserContext
 
-__all__ = ["browser"]
+__all__ = ["browser", "docker_running", "new_name", "sandbox_working"]
 
 
 @pytest.fixture(params=["wide", "narrow"])

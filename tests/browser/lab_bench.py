@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import nbformat
 from notebook_bench import Lab, until
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,16 @@ _STOP_SECONDS = 20
 
 def build_front_end() -> None:
     """Build the front end, unless what is built is of these sources."""
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "front_end.py")], check=True, capture_output=True)
+    command = [sys.executable, str(ROOT / "scripts" / "front_end.py")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def write_notebook(lab: Lab, name: str, *cells: str) -> None:
+    """Write a notebook of a person, with code cells."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, lab.directory / name)
 
 
 class JupyterServer:
@@ -47,6 +58,8 @@ class JupyterServer:
         Where the person's models run.
     application
         ``jupyterlab``, ``notebook``, or ``jupyter_server`` for one without a front end.
+    theme
+        ``Light`` or ``Dark``.
     python
         The interpreter whose Jupyter it is. Of this environment's, the front end of the working tree is shown; another
         one shows what is installed there.
@@ -62,6 +75,7 @@ class JupyterServer:
         engine: str = "sandbox",
         *,
         application: str = "jupyterlab",
+        theme: str = "Light",
         python: str = sys.executable,
         base_url: str = "/",
         **variables: str,
@@ -76,11 +90,12 @@ class JupyterServer:
             port = probe.getsockname()[1]
         #: Where it is; ends with a slash.
         self.url = f"http://127.0.0.1:{port}{base_url}"
-        own = python == sys.executable
-        self._configure(extension=own, front_end=own and application != "jupyter_server")
+        self._configure(theme)
+        if python == sys.executable:
+            self._install_working_tree(front_end=application != "jupyter_server")
         options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", "--no-browser"]
-        options += [f"--ServerApp.root_dir={self.directory}", "--allow-root", "--LabApp.expose_app_in_browser=True"]
-        options += [f"--ServerApp.base_url={base_url}"]
+        options += [f"--ServerApp.root_dir={self.directory}", f"--ServerApp.base_url={base_url}", "--allow-root"]
+        options += [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
         self._log = self._home / "server.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -114,6 +129,13 @@ class JupyterServer:
         with urlopen(request, timeout=60) as response:
             return bytes(response.read())
 
+    def kill_kernel(self) -> None:
+        """End the only kernel as a machine without memory would: at once, and without a chance to clean up."""
+        (kernel,) = json.loads(self.get("api/kernels"))
+        commands = ((path.parent.name, path.read_bytes()) for path in Path("/proc").glob("[0-9]*/cmdline"))
+        (pid,) = (int(name) for name, command in commands if f"kernel-{kernel['id']}.json".encode() in command)
+        os.kill(pid, signal.SIGKILL)
+
     def stop(self) -> None:
         """End it and its kernels."""
         self._process.terminate()
@@ -130,29 +152,41 @@ class JupyterServer:
         except (URLError, ConnectionError):
             return False
 
-    def _configure(self, *, extension: bool, front_end: bool) -> None:
-        config = self._home / "config"
-        (config / "labconfig").mkdir(parents=True)
-        (config / "labconfig" / "page_config.json").write_text(json.dumps(_QUIET))
-        if extension:
-            (config / "jupyter_server_config.d").mkdir()
-            shutil.copy(SERVER_CONFIG, config / "jupyter_server_config.d")
-        if front_end:
-            build_front_end()
-            extensions = self._home / "data" / "labextensions"
-            extensions.mkdir(parents=True)
-            (extensions / "jupyter-containeriter").symlink_to(FRONT_END)
+    @property
+    def _config(self) -> Path:
+        return self._home / "config"
+
+    def _configure(self, theme: str) -> None:
+        settings = {
+            "@jupyterlab/apputils-extension:themes": {"theme": f"JupyterLab {theme}"},
+            # Cells out of sight stay in the page, where a test finds them.
+            "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+        }
+        place = self._config / "labconfig"
+        place.mkdir(parents=True)
+        (place / "page_config.json").write_text(json.dumps(_QUIET))
+        (place / "default_setting_overrides.json").write_text(json.dumps(settings))
+
+    def _install_working_tree(self, *, front_end: bool) -> None:
+        (self._config / "jupyter_server_config.d").mkdir()
+        shutil.copy(SERVER_CONFIG, self._config / "jupyter_server_config.d")
+        if not front_end:
+            return
+        build_front_end()
+        extensions = self._home / "data" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "jupyter-containeriter").symlink_to(FRONT_END)
 
     def _environment(self, engine: str, variables: Mapping[str, str]) -> dict[str, str]:
         own = {
             "HOME": str(self._home),
-            "JUPYTER_CONFIG_DIR": str(self._home / "config"),
+            "JUPYTER_CONFIG_DIR": str(self._config),
             "JUPYTER_DATA_DIR": str(self._home / "data"),
             "JUPYTER_RUNTIME_DIR": str(self._home / "runtime"),
             "JUPYTER_TOKEN": self.token,
             # Its cache of fonts takes seconds, and is nobody's in particular.
             "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(Path.home() / ".config" / "matplotlib")),
         }
-        found = {**self.lab.environment(engine), **own, **variables}
+        found = {**self.lab.environment(engine), **variables, **own}
         del found["JPY_SESSION_NAME"]  # Jupyter tells each kernel its own
         return found

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from engine_bench import docker_running, new_name, sandbox_working
 from interpreter_bench import MAKES, PERSON, Environment
-from notebook_bench import Lab, missing
+from notebook_bench import Lab
 
-from jupyter_containeriter.bubblewrap import namespaces_work
-from jupyter_containeriter.engines.docker import docker_engine
-from jupyter_containeriter.errors import EngineUnreachableError
+__all__ = ["docker_running", "new_name", "sandbox_working"]
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +42,6 @@ def shared_lab(labs: Callable[[], Lab]) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def new_name() -> Iterator[Callable[[str], str]]:
-    """Return a function that makes names no other run uses; their images leave Docker in the end."""
-    mark = uuid.uuid4().hex[:6]
-    yield lambda word: f"{word}-{mark}"
-    with suppress(EngineUnreachableError):
-        _forget_images(mark)
-
-
-@pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Environment]]:
     """Return a function that makes environments, each of them once, with kernels that Jupyter knows."""
     jupyter = tmp_path_factory.mktemp("jupyter")
@@ -68,28 +56,3 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(jupyter))
         yield make
-
-
-@pytest.fixture(scope="session")
-def docker_running() -> None:
-    """Insist on Docker: a skip where a person runs the tests, a failure in CI."""
-    try:
-        docker_engine()
-    except EngineUnreachableError as error:
-        missing(error.message)
-
-
-@pytest.fixture(scope="session")
-def sandbox_working() -> None:
-    """Insist on the sandbox."""
-    if not namespaces_work():
-        missing("this user may not create namespaces")
-
-
-def _forget_images(mark: str) -> None:
-    import docker
-
-    client = docker.APIClient(docker_engine().describe().endpoint, version="auto")
-    for summary in client.images(filters={"reference": f"localhost/containeriter/*-{mark}"}):
-        for tag in summary["RepoTags"] or ():
-            client.remove_image(tag, force=True)
