@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shutil
 import subprocess
@@ -14,35 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from browser_bench import browser
+from environment_bench import new_environment, only
+from lab_bench import JupyterServer
+from lab_hands import Hands
+from notebook_bench import Lab
+from playwright.sync_api import Browser, expect
 
-from jupyter_containeriter.image.pip_settings import pip_settings, uv_settings
+__all__ = ["browser"]
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with a JupyterLab, in which the project was installed."""
+    """An environment with a JupyterLab, in which the project was installed; ``programs`` is its ``bin``."""
 
-    directory: Path
-
-    @property
-    def programs(self) -> Path:
-        """Where its programs are."""
-        return self.directory / "bin"
+    programs: Path
 
     def list(self, *words: str) -> str:
         """Return what ``jupyter WORDS list`` prints, on both channels: its words, without colours and layout."""
         command = [str(self.programs / "jupyter"), *words, "list"]
-        run = subprocess.run(command, env=without_node(self.programs), capture_output=True, text=True, check=True)
+        # Nor what the person has set up.
+        environment = {**only(self.programs), "JUPYTER_CONFIG_DIR": str(self.programs / "none")}
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return " ".join(re.sub(r"\x1b\[\d+m", "", run.stdout + run.stderr).split())
-
-
-def without_node(programs: Path) -> dict[str, str]:
-    """Return the variables of a process that finds the programs of one directory only, and nothing of these sources."""
-    hidden = {"PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH"}
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**environment, "PATH": str(programs), "JUPYTER_CONFIG_DIR": str(programs / "none")}
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +57,9 @@ def installed(
 ) -> Iterator[Installed]:
     """Install a distribution into a new environment."""
     kind, jupyterlab = request.param
-    environment = Installed(tmp_path_factory.mktemp("environment"))
-    uv = shutil.which("uv", path=Path(sys.executable).parent)
-    assert uv is not None
-    settings = uv_settings(pip_settings(), os.environ)
-    variables = {**without_node(environment.programs), **settings.variables}
-    python = environment.programs / "python"
-    for command in (
-        ["venv", "--quiet", "--clear", "--python", sys.executable, str(environment.directory)],
-        ["pip", "install", "--quiet", *settings.options, "--python", str(python), jupyterlab, str(distributions[kind])],
-    ):
-        run = subprocess.run([uv, *command], env=variables, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
-    yield environment
-    shutil.rmtree(environment.directory)
+    directory = tmp_path_factory.mktemp("environment")
+    yield Installed(new_environment(directory, jupyterlab, str(distributions[kind])))
+    shutil.rmtree(directory)
 
 
 def test_both_distributions_hold_the_front_end_and_its_licences(distributions: dict[str, Path]) -> None:
@@ -96,3 +81,20 @@ def test_jupyter_says_that_both_halves_are_enabled(installed: Installed) -> None
     assert "jupyter-containeriter v0.1.0 enabled OK (python, jupyter_containeriter)" in front_end
     assert "jupyter_containeriter.extension enabled" in server
     assert "jupyter_containeriter.extension OK" in server
+
+
+def test_jupyterlab_shows_the_panel_and_the_routes_answer(
+    installed: Installed, browser: Browser, tmp_path: Path
+) -> None:
+    """Its JupyterLab opens with the panel at the left, over the REST routes of the same installation."""
+    lab = Lab(tmp_path, tmp_path / "cache")
+    python = str(installed.programs / "python")
+    with JupyterServer(lab, python=python, **only(installed.programs)) as server:
+        assert json.loads(server.get("containeriter/api/config"))["version"] == "0.1.0"
+        hands = Hands(browser, server, f"installed-{installed.programs.parent.name}")
+        hands.open()
+        hands.open_panel()
+        expect(hands.panel).to_contain_text("No iterations yet")
+        hands.picture("panel")
+        hands.watch.assert_quiet()
+        hands.close()
