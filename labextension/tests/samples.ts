@@ -1,10 +1,11 @@
-import type { Live, Model, Overview, Row } from '../src/model/types';
+import type { Bar, Live, Model, Overview, Row } from '../src/model/types';
 
 /** All that the server says of an iteration that went well. */
 export function row(version: number, change: Partial<Row> = {}): Row {
   return {
     version,
     status: 'verified',
+    seconds: 1.5,
     parity: 'exact',
     started_at: '2026-05-01T10:00:00+00:00',
     finished_at: '2026-05-01T10:02:00+00:00',
@@ -26,6 +27,7 @@ export function row(version: number, change: Partial<Row> = {}): Row {
     note: '',
     notebook: '/home/ada/churn.ipynb',
     error: '',
+    deployable: true,
     restorable: true,
     ...change
   };
@@ -37,6 +39,7 @@ export function failedRow(version: number, change: Partial<Row> = {}): Row {
     parity: 'failed',
     package_to_verified_seconds: null,
     error: 'churn predicts something else than the notebook',
+    deployable: false,
     restorable: false,
     ...change
   });
@@ -58,8 +61,21 @@ export function live(version: number, change: Partial<Live> = {}): Live {
   };
 }
 
-export function model(name: string, change: Partial<Model> = {}): Model {
-  return { name, total: 2, live: live(2), working: null, recent: [row(1), row(2)], ...change };
+export function bar({ version, status, seconds, note }: Row): Bar {
+  return { version, status, seconds, note };
+}
+
+/** What the server says of a model with these iterations, oldest first. */
+export function model(name: string, change: Partial<Model> = {}, rows: Row[] = [row(1), row(2)]): Model {
+  const last = rows[rows.length - 1];
+  return { name, total: rows.length, live: live(2), working: null, last, recent: rows.map(bar), ...change };
+}
+
+/** What the server answers to who asks for the iterations of a model, page by page. */
+export function page(rows: Row[], path: string): Response {
+  const query = new URL(path, 'http://localhost/').searchParams;
+  const iterations = [...rows].reverse().slice(0, Number(query.get('last')));
+  return new Response(JSON.stringify({ iterations, total: rows.length }));
 }
 
 export function overview(models: Model[], change: Partial<Overview> = {}): Overview {

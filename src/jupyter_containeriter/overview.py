@@ -6,7 +6,7 @@ Nothing here changes anything, or waits for anybody: what cannot be asked is lef
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.road.record import interrupted
-from jupyter_containeriter.types import CALL_PHASES, PROMOTED, RUNNABLE, Container, Iteration
+from jupyter_containeriter.types import CALL_PHASES, PHASES, PROMOTED, RUNNABLE, Container, Iteration
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 #: So many iterations of each model are told; the others are asked for.
 RECENT = 30
 
-_CALL = ("cycle_seconds", "package_to_verified_seconds", *(f"{phase}_seconds" for phase in CALL_PHASES))
-_SHORT = ("version", "status", "parity", "note", "notebook", "error", *_CALL)
-_MORE = ("engine", "method", "hot", "lead_seconds", "think_seconds", "run_seconds")
+_TIMES = ("package_to_verified_seconds", "cycle_seconds", "lead_seconds", *(f"{phase}_seconds" for phase in PHASES))
+_PLAIN = ("parity", "engine", "method", "hot", "notebook", "error", *_TIMES)
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -78,7 +77,7 @@ def engine_in_use(session: Session) -> Document:
 def rows(session: Session, name: str, last: int, before: int | None = None) -> list[Document]:
     """Return all of the iterations with the highest versions of a model (below ``before``), the highest first."""
     held = _held(session)
-    return [{**_short(row, held), **_more(row)} for row in _rows(session, name, last, before)]
+    return [_row(row, held) for row in _rows(session, name, last, before)]
 
 
 def _noting(problems: list[ContainerIterError], ask: Callable[[], T]) -> T | None:
@@ -102,12 +101,14 @@ def _waiting(session: Session) -> list[str]:
 def _model(session: Session, name: str, total: int, live: Document | None, held: Held) -> Document:
     found = _rows(session, name, RECENT)
     working = next((row for row in found if row.status == "running" and _is_ours(session, row)), None)
+    last = next((row for row in found if row.status != "running"), None)
     return {
         "name": name,
         "total": max(total, len(found)),
         "live": live,
         "working": working and _working(session, working),
-        "recent": [_short(row, held) for row in reversed(found)],
+        "last": last and _last(last, held),
+        "recent": [_bar(row) for row in reversed(found)],
     }
 
 
@@ -194,23 +195,39 @@ def _as_it_stands(session: Session, row: Iteration) -> Iteration:
     return row
 
 
-def _short(row: Iteration, held: Held) -> Document:
-    """Return what lists show of an iteration. An overview has very many, and is sent after every change."""
+def _bar(row: Iteration) -> Document:
+    """Return what a chart shows of an iteration. An overview has very many, and is sent after every change."""
+    return {"version": row.version, "status": row.status, "seconds": _finite(_seconds(row)), "note": row.note}
+
+
+def _last(row: Iteration, held: Held) -> Document:
+    """Return an iteration without what may be long."""
+    told = _row(row, held)
+    del told["params"]
+    return told
+
+
+def _row(row: Iteration, held: Held) -> Document:
+    """Return all that is told of an iteration."""
+    deployable = row.status in RUNNABLE and bool(row.image_digest)
     return {
-        **_columns(row, _SHORT),
+        **_bar(row),
+        **{column: _finite(getattr(row, column)) for column in _PLAIN},
+        "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
         "metrics": _finite(row.metrics),
-        "restorable": row.status in RUNNABLE and bool(row.image_digest) and held(row.image_digest),
+        "params": _finite(row.params),
+        "deployable": deployable,
+        "restorable": deployable and held(row.image_digest),
     }
 
 
-def _more(row: Iteration) -> Document:
-    """Return what is told of an iteration besides, when it is asked for."""
-    return {**_columns(row, _MORE), "started_at": _time(row.started_at), "params": _finite(row.params)}
-
-
-def _columns(row: Iteration, names: Iterable[str]) -> Document:
-    return {name: _finite(getattr(row, name)) for name in names}
+def _seconds(row: Iteration) -> float | None:
+    """Return how long the call took; as far as it got where it was not verified."""
+    if row.package_to_verified_seconds is not None:
+        return row.package_to_verified_seconds
+    known = [seconds for phase in CALL_PHASES if (seconds := getattr(row, f"{phase}_seconds")) is not None]
+    return math.fsum(known) if known else None
 
 
 def _time(moment: datetime | None) -> str | None:

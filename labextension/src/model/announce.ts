@@ -1,4 +1,4 @@
-import { duration, callSeconds, parityMark, statusMark } from './format';
+import { duration, parityMark, statusMark } from './format';
 import type { Model } from './types';
 
 /** What changed between two overviews, in sentences for screen readers: phases, ends, what serves. */
@@ -16,12 +16,12 @@ function work(old: Model | undefined, model: Model): string {
 }
 
 function ended(old: Model | undefined, model: Model): string {
-  const row = model.recent[model.recent.length - 1];
+  const row = model.last;
   if (!old?.working || model.working || !row) {
     return '';
   }
   const parity = row.status === 'verified' ? `, ${parityMark(row.parity).word}` : '';
-  return `${model.name} version ${row.version} ${statusMark(row.status).word}${parity} in ${duration(callSeconds(row))}.`;
+  return `${model.name} version ${row.version} ${statusMark(row.status).word}${parity} in ${duration(row.seconds)}.`;
 }
 
 function serving(old: Model | undefined, model: Model): string {

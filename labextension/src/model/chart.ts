@@ -1,7 +1,7 @@
 /** Where the parts of the small charts are; drawn by `panel/Trend.tsx` and `panel/PhasesBar.tsx`. */
 
-import { callSeconds, counted, duration } from './format';
-import { PHASES, type Phase, type ShortRow } from './types';
+import { counted, duration } from './format';
+import { PHASES, type Bar, type Ended, type Phase } from './types';
 
 export interface Part {
   phase: Phase;
@@ -17,7 +17,7 @@ export function phaseParts(seconds: Partial<Record<Phase, number | null | undefi
   return known.map(part => ({ ...part, share: part.seconds / total }));
 }
 
-export function rowSeconds(row: ShortRow): Partial<Record<Phase, number | null>> {
+export function rowSeconds(row: Ended): Partial<Record<Phase, number | null>> {
   return Object.fromEntries(PHASES.map(phase => [phase, row[`${phase}_seconds`] ?? null]));
 }
 
@@ -26,8 +26,8 @@ export function phasesText(parts: Part[]): string {
   return parts.map(part => `${part.phase} ${duration(part.seconds)}`).join(', ');
 }
 
-export interface Bar {
-  row: ShortRow;
+export interface Place {
+  bar: Bar;
   x: number;
   width: number;
   height: number;
@@ -42,37 +42,37 @@ const LEAST = 2;
 /** One slow first build would press all others flat, so what is this many times the median is cut. */
 const CUT_ABOVE = 4;
 
-/** Bars of what calls took, oldest first. */
-export function trendBars(rows: ShortRow[], width: number, height: number): Bar[] {
-  const times = rows.map(row => callSeconds(row) ?? 0);
+/** Where the bars of what calls took stand, oldest first. */
+export function trendPlaces(bars: Bar[], width: number, height: number): Place[] {
+  const times = bars.map(bar => bar.seconds ?? 0);
   const top = ceiling(times);
-  const step = Math.min(width / Math.max(rows.length, 1), WIDEST + GAP);
-  return rows.map((row, index) => ({
-    row,
+  const step = Math.min(width / Math.max(bars.length, 1), WIDEST + GAP);
+  return bars.map((bar, index) => ({
+    bar,
     x: index * step,
     width: Math.max(step - GAP, 1),
     height: Math.max(LEAST, Math.min(times[index] / top, 1) * height),
     cut: times[index] > top,
-    bad: isBad(row)
+    bad: isBad(bar)
   }));
 }
 
 /** The chart in words, for those who cannot see it. */
-export function trendText(rows: ShortRow[]): string {
-  if (!rows.length) {
+export function trendText(bars: Bar[]): string {
+  if (!bars.length) {
     return 'No iterations yet';
   }
-  const good = rows.filter(row => !isBad(row)).map(row => callSeconds(row) ?? 0);
-  const failed = rows.length - good.length;
+  const good = bars.filter(bar => !isBad(bar)).map(bar => bar.seconds ?? 0);
+  const failed = bars.length - good.length;
   return [
-    `Package to verified, last ${counted(rows.length, 'iteration')}`,
+    `Package to verified, last ${counted(bars.length, 'iteration')}`,
     ...(good.length ? [`newest ${duration(good[good.length - 1])}`, `median ${duration(median(good))}`] : []),
     failed ? `${failed} failed` : 'none failed'
   ].join(', ');
 }
 
-export function isBad(row: ShortRow): boolean {
-  return row.status === 'failed' || row.status === 'interrupted';
+export function isBad({ status }: Bar): boolean {
+  return status === 'failed' || status === 'interrupted';
 }
 
 function ceiling(times: number[]): number {

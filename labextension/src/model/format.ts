@@ -1,6 +1,6 @@
 /** Numbers and states in words, the same as on the cards in notebooks. */
 
-import type { Parity, ShortRow, Status } from './types';
+import type { Bar, Parity, Status } from './types';
 
 const STEPS: [string, number, string, number][] = [
   ['d', 86400, 'h', 3600],
@@ -47,7 +47,12 @@ export function ago(then: string | null, now: number): string {
   return `${days} day${days > 1 ? 's' : ''} ago`;
 }
 
-/** A metric or param as people write it: at most four digits that count. */
+/** A metric; what was no finite number is told as null. */
+export function metric(number: number | null): string {
+  return number === null ? 'not finite' : value(number);
+}
+
+/** A param as people write it: at most four digits that count. */
 export function value(item: unknown): string {
   if (item === null) {
     return 'None';
@@ -122,17 +127,7 @@ const UNTIL: Record<Status, string> = {
   running: 'so far'
 };
 
-/** What `callSeconds` is the time of. */
-export function callUntil(row: ShortRow): string {
+/** What the seconds of an iteration are the time of. */
+export function callUntil(row: Bar): string {
   return UNTIL[row.status] ?? '';
-}
-
-/** How long the call of an iteration took; as far as it got where it failed. */
-export function callSeconds(row: ShortRow): number | null {
-  if (row.package_to_verified_seconds !== null && row.package_to_verified_seconds !== undefined) {
-    return row.package_to_verified_seconds;
-  }
-  const phases = [row.capture_seconds, row.build_seconds, row.load_seconds, row.start_seconds, row.verify_seconds];
-  const known = phases.filter((seconds): seconds is number => typeof seconds === 'number');
-  return known.length ? known.reduce((sum, seconds) => sum + seconds, 0) : null;
 }

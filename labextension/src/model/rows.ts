@@ -1,12 +1,5 @@
 import { value } from './format';
-import { PHASES, type Model, type Row, type ShortRow, type Working } from './types';
-
-/** Iterations newest first: what was read before, and on top of it what the overview says now. */
-export function merged(known: ShortRow[], recent: ShortRow[]): ShortRow[] {
-  const rows = new Map(known.map(row => [row.version, row]));
-  recent.forEach(row => rows.set(row.version, row));
-  return [...rows.values()].sort((a, b) => b.version - a.version);
-}
+import { PHASES, type Model, type Row, type Working } from './types';
 
 /** Params that are not those of an earlier version, as `max_depth None → 5`; none where either has none at all. */
 export function changedParams(row: Row, before: Row | undefined): string[] {
@@ -26,9 +19,7 @@ function side(param: unknown): string {
 
 /** What the status bar says: how many deployments run, and how long the last cycle took, over all models. */
 export function summary(models: Model[]): { running: number; working: number; cycleSeconds: number | null } {
-  const ended = models
-    .flatMap(model => model.recent.slice(-5))
-    .filter(row => row.finished_at !== null && row.cycle_seconds !== null);
+  const ended = models.flatMap(({ last }) => (last?.finished_at && last.cycle_seconds !== null ? [last] : []));
   const last = ended.sort((a, b) => Date.parse(b.finished_at!) - Date.parse(a.finished_at!))[0];
   return {
     running: models.filter(model => model.live?.running).length,

@@ -12,7 +12,7 @@ export const FILTERS: Record<Filter, string> = {
   failed: 'Last one failed'
 };
 
-/** The models that a person looks for: each word in the name, or in the notes, metrics and notebooks of late iterations. */
+/** The models that a person looks for: each word in the name, a late note, the notebook or a metric of the last one. */
 export function found(models: Model[], query: string, filter: Filter): Model[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   return models.filter(model => passes(model, filter) && words.every(word => mentions(model, word)));
@@ -30,15 +30,12 @@ function passes(model: Model, filter: Filter): boolean {
     case 'working':
       return model.working !== null;
     case 'failed':
-      return model.recent.length > 0 && isBad(model.recent[model.recent.length - 1]);
+      return model.last !== null && isBad(model.last);
   }
 }
 
 function mentions(model: Model, word: string): boolean {
-  return (
-    model.name.includes(word) ||
-    model.recent.some(row =>
-      [row.note, row.notebook, ...Object.keys(row.metrics)].some(text => text?.toLowerCase().includes(word))
-    )
-  );
+  const { name, last, recent } = model;
+  const texts = [name, last?.notebook, ...Object.keys(last?.metrics ?? {}), ...recent.map(bar => bar.note)];
+  return texts.some(text => text?.toLowerCase().includes(word));
 }

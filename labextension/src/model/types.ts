@@ -47,31 +47,40 @@ export interface Working {
 
 export type PhaseSeconds = { [phase in Phase as `${phase}_seconds`]?: number | null };
 
-/** What lists show of an iteration. */
-export interface ShortRow extends PhaseSeconds {
+/** What a chart shows of an iteration. */
+export interface Bar {
   version: number;
   status: Status;
+  /** What the call took; as far as it got where it was not verified. */
+  seconds: number | null;
+  note: string;
+}
+
+/** An iteration without its params. */
+export interface Ended extends Bar, PhaseSeconds {
   parity: Parity;
+  started_at: string | null;
   finished_at: string | null;
   cycle_seconds: number | null;
   package_to_verified_seconds: number | null;
-  /** Null where it was no finite number. */
-  metrics: Record<string, number | null>;
-  note: string;
-  notebook: string;
-  error: string;
-  restorable: boolean;
-}
-
-/** All of an iteration. */
-export interface Row extends ShortRow {
-  started_at: string | null;
   lead_seconds: number | null;
   think_seconds: number | null;
   run_seconds: number | null;
   engine: string;
   method: string;
   hot: boolean;
+  /** Null where it was no finite number. */
+  metrics: Record<string, number | null>;
+  notebook: string;
+  error: string;
+  /** It has an image that may be run again. */
+  deployable: boolean;
+  /** That image is still in the cache. */
+  restorable: boolean;
+}
+
+/** All of an iteration. */
+export interface Row extends Ended {
   params: Record<string, unknown>;
 }
 
@@ -81,8 +90,10 @@ export interface Model {
   total: number;
   live: Live | null;
   working: Working | null;
+  /** The last one that has ended. */
+  last: Ended | null;
   /** The last ones, oldest first. */
-  recent: ShortRow[];
+  recent: Bar[];
 }
 
 export interface Overview {

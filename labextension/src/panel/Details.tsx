@@ -1,23 +1,17 @@
 import type { ReactNode } from 'react';
-import type { Api } from '../model/api';
 import { counted, duration, parityMark, statusMark, value } from '../model/format';
 import { changedParams } from '../model/rows';
-import type { Row, ShortRow } from '../model/types';
+import type { Row } from '../model/types';
 import { PhasesBar } from './PhasesBar';
-import { useDetails } from './hooks';
-import { Notice, Word } from './parts';
+import { Word } from './parts';
 
-interface Props {
-  name: string;
-  row: ShortRow;
-  api: Api;
-}
-
-/** All that is known of an iteration; what lists do not show is asked for. What is unknown is left out. */
-export function Details({ name, row, api }: Props): JSX.Element {
-  const { full, before, problem } = useDetails(api, name, row);
+/** All that is known of an iteration. What is unknown is left out. */
+export function Details({ row, before }: { row: Row; before: Row | undefined }): JSX.Element {
+  const params = Object.entries(row.params);
+  const changes = changedParams(row, before);
+  const way = [row.method === 'containeriter' ? '' : row.method, row.engine, row.hot ? 'hot' : ''].filter(Boolean);
   return (
-    <div className="jp-ContainerIter-details" aria-busy={!full && !problem}>
+    <div className="jp-ContainerIter-details">
       {row.error ? <p className="jp-ContainerIter-error">{row.error}</p> : null}
       <PhasesBar row={row} legend />
       <dl>
@@ -26,39 +20,27 @@ export function Details({ name, row, api }: Props): JSX.Element {
         </Fact>
         <Fact term="Parity">{parityMark(row.parity).long}</Fact>
         <Time term="Cycle" seconds={row.cycle_seconds} />
-        {full ? <More row={full} before={before} /> : null}
+        <Time term="Thinking" seconds={row.think_seconds} />
+        <Time term="Cells ran" seconds={row.run_seconds} />
+        <Time term="Lead time" seconds={row.lead_seconds} />
+        {way.length ? <Fact term="Runs on">{way.join(' · ')}</Fact> : null}
+        {changes.length ? <Fact term="Changed">{changes.join(', ')}</Fact> : null}
+        {params.length ? (
+          <Fact term="Params">
+            <details>
+              <summary>{counted(params.length, 'param')}</summary>
+              {params.map(([key, param]) => `${key} ${value(param)}`).join(', ')}
+            </details>
+          </Fact>
+        ) : null}
         {row.notebook ? (
           <Fact term="Notebook">
             <span title={row.notebook}>{row.notebook.split('/').pop()}</span>
           </Fact>
         ) : null}
+        {row.started_at ? <Fact term="Started">{new Date(row.started_at).toLocaleString()}</Fact> : null}
       </dl>
-      {problem ? <Notice problem={problem} /> : null}
     </div>
-  );
-}
-
-function More({ row, before }: { row: Row; before: Row | undefined }): JSX.Element {
-  const params = Object.entries(row.params);
-  const changes = changedParams(row, before);
-  const way = [row.method === 'containeriter' ? '' : row.method, row.engine, row.hot ? 'hot' : ''].filter(Boolean);
-  return (
-    <>
-      <Time term="Thinking" seconds={row.think_seconds} />
-      <Time term="Cells ran" seconds={row.run_seconds} />
-      <Time term="Lead time" seconds={row.lead_seconds} />
-      {way.length ? <Fact term="Runs on">{way.join(' · ')}</Fact> : null}
-      {changes.length ? <Fact term="Changed">{changes.join(', ')}</Fact> : null}
-      {params.length ? (
-        <Fact term="Params">
-          <details>
-            <summary>{counted(params.length, 'param')}</summary>
-            {params.map(([key, param]) => `${key} ${value(param)}`).join(', ')}
-          </details>
-        </Fact>
-      ) : null}
-      {row.started_at ? <Fact term="Started">{new Date(row.started_at).toLocaleString()}</Fact> : null}
-    </>
   );
 }
 

@@ -14,18 +14,20 @@ interface Props {
 
 /** The iterations of a model, newest first, a page at a time. */
 export function IterationList({ model, now, api, execute }: Props): JSX.Element {
-  const { rows, hidden, loading, problem, more } = useIterations(api, model);
+  const { rows, wanted, problem, more } = useIterations(api, model);
+  const loading = !problem && (rows === null || rows.length < Math.min(wanted, model.total));
+  const hidden = model.total - Math.min(wanted, rows?.length ?? 0);
   return (
     <>
       <ol className="jp-ContainerIter-rows" aria-label={`Iterations of ${model.name}`} aria-busy={loading}>
-        {rows.map(row => (
+        {rows?.slice(0, wanted).map((row, index) => (
           <IterationRow
             key={row.version}
             name={model.name}
             row={row}
+            before={rows[index + 1]}
             live={model.live?.version === row.version}
             now={now}
-            api={api}
             execute={execute}
           />
         ))}

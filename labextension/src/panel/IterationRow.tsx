@@ -1,25 +1,25 @@
 import { addBelowIcon, caretDownIcon, caretRightIcon, runIcon } from '@jupyterlab/ui-components';
 import { memo, useId, useState } from 'react';
-import { ago, callSeconds, callUntil, duration, parityMark, statusMark, value } from '../model/format';
-import type { Api } from '../model/api';
-import type { ShortRow } from '../model/types';
+import { ago, callUntil, duration, metric, parityMark, statusMark } from '../model/format';
+import type { Row } from '../model/types';
 import { COMMANDS, type Execute } from '../tokens';
 import { Details } from './Details';
 import { Action, Word } from './parts';
 
 interface Props {
   name: string;
-  row: ShortRow;
+  row: Row;
+  /** The version before it. */
+  before: Row | undefined;
   /** It serves the name now. */
   live: boolean;
   now: number;
-  api: Api;
   execute: Execute;
 }
 
 /** One iteration: what became of it, how long it took, what it measured, and what can be done with it. */
 export const IterationRow = memo(function IterationRow(props: Props): JSX.Element {
-  const { name, row, live, now, api, execute } = props;
+  const { name, row, before, live, now, execute } = props;
   const [open, setOpen] = useState(false);
   const details = useId();
   const Caret = open ? caretDownIcon : caretRightIcon;
@@ -43,7 +43,7 @@ export const IterationRow = memo(function IterationRow(props: Props): JSX.Elemen
         <Outcome row={row} />
         {live ? <span className="jp-ContainerIter-tag">live</span> : null}
         <span className="jp-ContainerIter-time" title={`The call took this long ${callUntil(row)}`}>
-          {row.status === 'running' ? '' : duration(callSeconds(row))}
+          {row.status === 'running' ? '' : duration(row.seconds)}
         </span>
       </div>
       <div className="jp-ContainerIter-rowBody">
@@ -51,14 +51,14 @@ export const IterationRow = memo(function IterationRow(props: Props): JSX.Elemen
         <RowActions name={name} row={row} live={live} execute={execute} />
       </div>
       <div id={details} hidden={!open}>
-        {open ? <Details name={name} row={row} api={api} /> : null}
+        {open ? <Details row={row} before={before} /> : null}
       </div>
     </li>
   );
 });
 
 /** What became of it: what was proven where it was verified, else its status. */
-function Outcome({ row }: { row: ShortRow }): JSX.Element {
+function Outcome({ row }: { row: Row }): JSX.Element {
   if (row.status !== 'verified') {
     return <Word mark={statusMark(row.status)} />;
   }
@@ -66,7 +66,7 @@ function Outcome({ row }: { row: ShortRow }): JSX.Element {
   return <Word mark={parity} title={`Verified. ${parity.long}`} />;
 }
 
-function Facts({ row, now }: { row: ShortRow; now: number }): JSX.Element {
+function Facts({ row, now }: { row: Row; now: number }): JSX.Element {
   const metrics = Object.entries(row.metrics);
   return (
     <div className="jp-ContainerIter-facts">
@@ -74,7 +74,7 @@ function Facts({ row, now }: { row: ShortRow; now: number }): JSX.Element {
       <div className="jp-ContainerIter-measured">
         {metrics.map(([key, number]) => (
           <span key={key}>
-            {key} <b>{value(number)}</b>
+            {key} <b>{metric(number)}</b>
           </span>
         ))}
         <span>{ago(row.finished_at, now)}</span>
@@ -83,9 +83,7 @@ function Facts({ row, now }: { row: ShortRow; now: number }): JSX.Element {
   );
 }
 
-const DEPLOYABLE = new Set(['verified', 'deployed', 'built']);
-
-function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'api'>): JSX.Element {
+function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'before'>): JSX.Element {
   const args = { name, version: row.version };
   return (
     <span className="jp-ContainerIter-rowActions">
@@ -96,7 +94,7 @@ function RowActions({ name, row, live, execute }: Omit<Props, 'now' | 'api'>): J
           onClick={() => execute(COMMANDS.restore, args)}
         />
       ) : null}
-      {!live && DEPLOYABLE.has(row.status) ? (
+      {!live && row.deployable ? (
         <Action icon={runIcon} label={`Deploy ${name}:${row.version}`} onClick={() => execute(COMMANDS.deploy, args)} />
       ) : null}
     </span>

@@ -7,7 +7,7 @@ import { Action } from './parts';
 export function ModelActions({ model, execute }: { model: Model; execute: Execute }): JSX.Element {
   const { name, live } = model;
   const act = (command: string) => () => execute(command, { name });
-  const earlier = model.recent.some(row => row.status === 'verified' && row.version < (live?.version ?? 0));
+  const earlier = model.recent.some(bar => bar.status === 'verified' && bar.version < (live?.version ?? 0));
   return (
     <div className="jp-ContainerIter-actions" role="group" aria-label={`Actions for ${name}`}>
       {live?.running ? (

@@ -1,7 +1,7 @@
 import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import { memo, useId } from 'react';
 import type { Api } from '../model/api';
-import { ago, callSeconds, callUntil, duration, parityMark, statusMark } from '../model/format';
+import { ago, callUntil, duration, parityMark, statusMark } from '../model/format';
 import type { Live, Model, Working } from '../model/types';
 import type { Execute } from '../tokens';
 import { IterationList } from './IterationList';
@@ -82,8 +82,7 @@ function Serving({ live, known }: { live: Live | null; known: boolean }): JSX.El
 
 /** What is proven of what serves (else what became of the last one), where it runs; a failed one after it is told. */
 function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
-  const { live } = model;
-  const last = model.recent.filter(row => row.status !== 'running').pop();
+  const { live, last } = model;
   const parity = live && parityMark(live.parity);
   const failed = live && last?.status === 'failed' && last.version !== live.version;
   return (
@@ -107,8 +106,8 @@ function UnderWay({ working, clockOffset }: { working: Working; clockOffset: num
 
 /** The last call and the calls before it. */
 function Times({ model }: { model: Model }): JSX.Element | null {
-  const ended = model.recent.filter(row => row.status !== 'running');
-  const last = ended[ended.length - 1];
+  const { last } = model;
+  const ended = model.recent.filter(bar => bar.status !== 'running');
   if (!last) {
     return null;
   }
@@ -116,7 +115,7 @@ function Times({ model }: { model: Model }): JSX.Element | null {
     <>
       <div className="jp-ContainerIter-times">
         <span title={`The call of version ${last.version}`}>
-          <b>{duration(callSeconds(last))}</b> {callUntil(last)}
+          <b>{duration(last.seconds)}</b> {callUntil(last)}
         </span>
         {last.cycle_seconds !== null ? (
           <span title="From the end of the iteration before to the end of this one">
@@ -124,7 +123,7 @@ function Times({ model }: { model: Model }): JSX.Element | null {
           </span>
         ) : null}
       </div>
-      {ended.length > 1 ? <Trend rows={ended} /> : null}
+      {ended.length > 1 ? <Trend bars={ended} /> : null}
       {model.working ? null : <PhasesBar row={last} />}
     </>
   );

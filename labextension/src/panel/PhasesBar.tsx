@@ -1,14 +1,14 @@
 import { memo } from 'react';
 import { phaseParts, phasesText, rowSeconds, type Part } from '../model/chart';
 import { duration, ticking } from '../model/format';
-import { PHASES, type ShortRow, type Working } from '../model/types';
+import { PHASES, type Ended, type Working } from '../model/types';
 
 /** Where the time of an iteration went, as one thin bar. */
 export const PhasesBar = memo(function PhasesBar({
   row,
   legend
 }: {
-  row: ShortRow;
+  row: Ended;
   legend?: boolean;
 }): JSX.Element | null {
   const parts = phaseParts(rowSeconds(row));

@@ -1,8 +1,9 @@
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { ago, parityMark, statusMark } from '../model/format';
-import type { OverviewStore } from '../model/store';
-import type { Model, ShortRow } from '../model/types';
+import { problemOf } from '../model/problem';
+import type { Model, Row } from '../model/types';
 import { chosen } from '../views/choose';
+import type { IWorkspace } from '../tokens';
 import { told } from '../views/dialogs';
 
 const NAME = { type: 'string', description: 'The name of the model; asked for where it is left out.' };
@@ -13,16 +14,19 @@ export const NO_ARGS = { args: { type: 'object', properties: {} } } as const;
 export const NAME_ARGS = { args: { type: 'object', properties: { name: NAME } } } as const;
 export const VERSION_ARGS = { args: { type: 'object', properties: { name: NAME, version: VERSION } } } as const;
 
+/** More versions than these are a list that nobody reads; the panel shows all. */
+const CHOICES = 100;
+
 /** Reads the arguments of a command, and asks the person for what is missing. */
 export class Arguments {
-  constructor(private readonly store: OverviewStore) {}
+  constructor(private readonly workspace: Pick<IWorkspace, 'api' | 'store'>) {}
 
   /** The model that is meant; `fits` says which ones can be. */
   async model(args: ReadonlyPartialJSONObject, fits: (model: Model) => boolean, none: string): Promise<Model | null> {
     if (typeof args.name === 'string') {
-      return this.store.model(args.name) ?? this.nothing(`There is no model ${args.name}.`);
+      return this.workspace.store.model(args.name) ?? this.nothing(`There is no model ${args.name}.`);
     }
-    const models = (this.store.state.overview?.models ?? []).filter(fits);
+    const models = (this.workspace.store.state.overview?.models ?? []).filter(fits);
     if (models.length < 2) {
       return models[0] ?? this.nothing(none);
     }
@@ -40,12 +44,18 @@ export class Arguments {
     args: ReadonlyPartialJSONObject,
     model: Model,
     question: { title: string; accept: string },
-    fits: (row: ShortRow) => boolean
+    fits: (row: Row) => boolean
   ): Promise<number | null> {
     if (typeof args.version === 'number') {
       return args.version;
     }
-    const rows = model.recent.filter(fits).reverse();
+    const unknown = (error: unknown): Promise<void> =>
+      told(`The versions of ${model.name} cannot be listed`, problemOf(error));
+    const page = await this.workspace.api.iterations(model.name, CHOICES).catch(unknown);
+    if (!page) {
+      return null;
+    }
+    const rows = page.iterations.filter(fits);
     if (!rows.length) {
       return this.nothing(`${model.name} has no version for this.`);
     }
@@ -58,7 +68,7 @@ export class Arguments {
   }
 }
 
-function describe(row: ShortRow): string {
+function describe(row: Row): string {
   const outcome = row.status === 'verified' ? parityMark(row.parity).word : statusMark(row.status).word;
   const when = ago(row.finished_at, Date.now());
   return [`Version ${row.version}`, outcome, when, row.note].filter(Boolean).join(' · ');

@@ -4,7 +4,7 @@ import { copyIcon, launchIcon, refreshIcon, runIcon, stopIcon, undoIcon } from '
 import type { CommandRegistry } from '@lumino/commands';
 import { curl } from '../model/curl';
 import { duration } from '../model/format';
-import type { Done, Live, Model, ShortRow } from '../model/types';
+import type { Done, Live, Model, Row } from '../model/types';
 import { COMMANDS, IWorkspace } from '../tokens';
 import { carriedOut, confirmed, type Words } from '../views/dialogs';
 import { giveDiskBack } from '../views/garbage';
@@ -14,7 +14,6 @@ type Command = CommandRegistry.ICommandOptions;
 
 const NONE_RUNS = 'No deployment runs.';
 const runs = ({ live }: Model): boolean => live?.running ?? false;
-const proven = ({ status }: ShortRow): boolean => status === 'verified' || status === 'deployed';
 
 /** What the server does without a kernel: deploy, roll back, stop, reach, clean up. */
 export const deploymentsPlugin: JupyterFrontEndPlugin<void> = {
@@ -23,7 +22,7 @@ export const deploymentsPlugin: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [IWorkspace],
   activate: ({ commands }: JupyterFrontEnd, workspace: IWorkspace): void => {
-    const asked = new Arguments(workspace.store);
+    const asked = new Arguments(workspace);
     commands.addCommand(COMMANDS.deploy, deploy(workspace, asked));
     commands.addCommand(COMMANDS.rollBack, rollBack(workspace, asked));
     commands.addCommand(COMMANDS.stop, stop(workspace, asked));
@@ -41,9 +40,8 @@ function deploy({ api }: IWorkspace, asked: Arguments): Command {
     icon: runIcon,
     describedBy: VERSION_ARGS,
     execute: async args => {
-      const model = await asked.model(args, ({ recent }) => recent.length > 0, 'There is no model yet.');
-      const fits = (row: ShortRow): boolean =>
-        row.version !== model?.live?.version && (proven(row) || row.status === 'built');
+      const model = await asked.model(args, ({ total }) => total > 0, 'There is no model yet.');
+      const fits = (row: Row): boolean => row.version !== model?.live?.version && row.deployable;
       const question = { title: `Deploy ${model?.name ?? ''}`, accept: 'Deploy' };
       const version = model && (await asked.version(args, model, question, fits));
       if (model && version) {
@@ -62,7 +60,8 @@ function rollBack({ api }: IWorkspace, asked: Arguments): Command {
     describedBy: VERSION_ARGS,
     execute: async args => {
       const model = await asked.model(args, ({ live }) => live !== null, NONE_RUNS);
-      const fits = (row: ShortRow): boolean => row.version < (model?.live?.version ?? 0) && proven(row);
+      const fits = (row: Row): boolean =>
+        row.version < (model?.live?.version ?? 0) && row.deployable && row.status !== 'built';
       const question = { title: `Roll ${model?.name ?? ''} Back`, accept: 'Roll Back' };
       const version = model && (await asked.version(args, model, question, fits));
       if (model && version) {

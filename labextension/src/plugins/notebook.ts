@@ -21,7 +21,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
     dialogs: ISessionContextDialogs | null
   ): void => {
     const flows = new NotebookFlows(tracker, dialogs ?? new SessionContextDialogs());
-    const asked = new Arguments(workspace.store);
+    const asked = new Arguments(workspace);
 
     commands.addCommand(COMMANDS.containerize, {
       label: args => (args.toolbar ? 'Containerize' : 'Containerize a Model of the Notebook…'),
@@ -37,8 +37,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       icon: addBelowIcon,
       describedBy: VERSION_ARGS,
       execute: async args => {
-        const restorable = 'No version can be restored yet.';
-        const model = await asked.model(args, ({ recent }) => recent.some(row => row.restorable), restorable);
+        const model = await asked.model(args, ({ total }) => total > 0, 'There is no model yet.');
         const question = { title: `Restore ${model?.name ?? ''}`, accept: 'Restore' };
         const version = model && (await asked.version(args, model, question, row => row.restorable));
         if (model && version) {

@@ -17,11 +17,12 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
   optional: [ILabShell, ILayoutRestorer],
   activate: (
     { commands, shell }: JupyterFrontEnd,
-    { api, store }: IWorkspace,
+    workspace: IWorkspace,
     labShell: ILabShell | null,
     restorer: ILayoutRestorer | null
   ): void => {
-    const asked = new Arguments(store);
+    const { api, store } = workspace;
+    const asked = new Arguments(workspace);
     const area = labShell ? 'main' : 'down';
     const logs = new ModelViews(shell, restorer, {
       kind: 'logs',

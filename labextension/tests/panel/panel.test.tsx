@@ -8,7 +8,7 @@ import type { Overview } from '../../src/model/types';
 import { Panel } from '../../src/panel/Panel';
 import { COMMANDS } from '../../src/tokens';
 import { violations } from '../accessible';
-import { eventStream, failedRow, live, model, overview, row } from '../samples';
+import { eventStream, failedRow, live, model, overview, page, row } from '../samples';
 
 interface Shown {
   hear: (overview: Overview) => Promise<void>;
@@ -17,7 +17,7 @@ interface Shown {
 }
 
 /** The panel with a server that answers as the test says; requests but for the events are answered by `answer`. */
-function shown(answer: (path: string) => Response = () => new Response('{"iterations": [], "total": 0}')): Shown {
+function shown(answer: (path: string) => Response = () => new Response('{}')): Shown {
   const stream = eventStream();
   const requests: string[] = [];
   const api = new Api(path => {
@@ -98,7 +98,7 @@ describe('the panel', () => {
   });
 
   it('opens the iterations of a model, newest first', async () => {
-    const { hear } = shown();
+    const { hear } = shown(path => page([row(1), row(2)], path));
     await hear(overview([model('churn')]));
     await open('churn');
     const rows = within(screen.getByRole('list', { name: 'Iterations of churn' })).getAllByRole('listitem');
@@ -107,22 +107,22 @@ describe('the panel', () => {
   });
 
   it('asks for older iterations only when they are wanted', async () => {
-    const recent = Array.from({ length: 30 }, (_, index) => row(index + 21));
-    const page = JSON.stringify({ iterations: Array.from({ length: 20 }, (_, index) => row(20 - index)), total: 50 });
-    const { hear, requests } = shown(() => new Response(page));
-    await hear(overview([model('churn', { total: 50, live: null, recent })]));
-    await open('churn');
+    const rows = Array.from({ length: 50 }, (_, index) => row(index + 1));
+    const { hear, requests } = shown(path => page(rows, path));
+    await hear(overview([model('churn', { live: null }, rows)]));
     expect(requests).toEqual([]);
+    await open('churn');
     await open('Show older (40 more)');
-    expect(requests).toEqual(['containeriter/api/models/churn/iterations?last=30&before=21']);
+    expect(requests).toEqual([11, 41].map(last => `containeriter/api/models/churn/iterations?last=${last}`));
     await open('Show older (10 more)');
-    expect(screen.getByRole('listitem', { name: 'Version 1' })).toBeDefined();
+    expect(await screen.findByRole('listitem', { name: 'Version 1' })).toBeDefined();
     expect(screen.queryByRole('button', { name: /Show older/ })).toBeNull();
   });
 
   it('offers what can be done with a version, and not what cannot', async () => {
-    const { hear, execute } = shown();
-    await hear(overview([model('churn', { total: 3, live: live(3), recent: [row(1), failedRow(2), row(3)] })]));
+    const rows = [row(1), failedRow(2), row(3)];
+    const { hear, execute } = shown(path => page(rows, path));
+    await hear(overview([model('churn', { live: live(3) }, rows)]));
     await open('churn');
     await open('Deploy churn:1');
     expect(execute).toHaveBeenCalledWith(COMMANDS.deploy, { name: 'churn', version: 1 });
@@ -133,7 +133,7 @@ describe('the panel', () => {
   });
 
   it('offers what needs a running deployment only while one runs', async () => {
-    const { hear, execute } = shown();
+    const { hear, execute } = shown(path => page([row(1), row(2)], path));
     await hear(overview([model('churn')]));
     await open('churn');
     await open('Stop churn');
@@ -144,32 +144,41 @@ describe('the panel', () => {
   });
 
   it('tells why an iteration failed', async () => {
-    const { hear } = shown();
-    await hear(overview([model('churn', { recent: [row(1), failedRow(2)] })]));
+    const rows = [row(1), failedRow(2)];
+    const { hear } = shown(path => page(rows, path));
+    await hear(overview([model('churn', {}, rows)]));
     await open('churn');
     await open('Details of version 2');
     expect(screen.getByText('churn predicts something else than the notebook')).toBeDefined();
   });
 
-  it('asks for the details of an iteration when they are opened, with the one before it', async () => {
-    const iterations = [row(2, { params: { max_depth: 5 }, think_seconds: 42 }), row(1, { params: { max_depth: 3 } })];
-    const { hear, requests } = shown(() => new Response(JSON.stringify({ iterations, total: 2 })));
-    await hear(overview([model('churn')]));
+  it('tells what changed since the version before', async () => {
+    const rows = [row(1, { params: { max_depth: 3 } }), row(2, { params: { max_depth: 5 }, think_seconds: 42 })];
+    const { hear } = shown(path => page(rows, path));
+    await hear(overview([model('churn', {}, rows)]));
     await open('churn');
-    expect(requests).toEqual([]);
     await open('Details of version 2');
-    expect(await screen.findByText('max_depth 3 → 5')).toBeDefined();
+    expect(screen.getByText('max_depth 3 → 5')).toBeDefined();
     expect(screen.getByText('42.00 s')).toBeDefined();
-    expect(requests).toEqual(['containeriter/api/models/churn/iterations?last=2&before=3']);
   });
 
-  it('says why details cannot be had', async () => {
+  it('says why iterations cannot be had', async () => {
     const refusal = { error: 'HistoryError', message: 'The history cannot be read.', remedy: 'Give its disk back.' };
     const { hear } = shown(() => new Response(JSON.stringify(refusal), { status: 503 }));
     await hear(overview([model('churn')]));
     await open('churn');
-    await open('Details of version 2');
     expect((await screen.findByRole('alert')).textContent).toContain('Give its disk back.');
+  });
+
+  it('asks again when an iteration has ended', async () => {
+    const rows = [row(1), row(2)];
+    const { hear, requests } = shown(path => page(rows, path));
+    await hear(overview([model('churn', {}, rows)]));
+    await open('churn');
+    rows.push(row(3));
+    await hear(overview([model('churn', { live: live(3) }, rows)]));
+    expect(await screen.findByRole('listitem', { name: 'Version 3, live' })).toBeDefined();
+    expect(requests).toHaveLength(2);
   });
 
   it('says so where nothing is found, and shows all again', async () => {
@@ -182,9 +191,10 @@ describe('the panel', () => {
   });
 
   it('is accessible, opened and with an iteration under way', async () => {
-    const { hear } = shown();
+    const rows = [row(1), failedRow(2)];
+    const { hear } = shown(path => page(rows, path));
     const working = { version: 3, phase: 'load', seconds: {}, since: new Date().toISOString() };
-    await hear(overview([model('churn', { recent: [row(1), failedRow(2)] }), model('wine', { working })]));
+    await hear(overview([model('churn', {}, rows), model('wine', { working })]));
     await open('churn');
     await open('Details of version 2');
     expect(await violations()).toEqual([]);

@@ -5,7 +5,7 @@ import { Api } from '../../src/model/api';
 import { OverviewStore } from '../../src/model/store';
 import { deploymentsPlugin } from '../../src/plugins/deployments';
 import { COMMANDS, type IWorkspace } from '../../src/tokens';
-import { eventStream, failedRow, live, model, overview, row } from '../samples';
+import { eventStream, failedRow, live, model, overview, page, row } from '../samples';
 
 const lab = vi.hoisted(() => ({
   showDialog: vi.fn(),
@@ -22,10 +22,8 @@ vi.mock('@jupyterlab/apputils', () => {
   };
 });
 
-const MODELS = [
-  model('churn', { live: live(3), recent: [row(1), failedRow(2), row(3)] }),
-  model('idle', { live: null, recent: [row(1)] })
-];
+const ROWS = [row(1), failedRow(2), row(3)];
+const MODELS = [model('churn', { live: live(3) }, ROWS), model('idle', { live: null }, [row(1)])];
 
 /** The commands over a server that knows the models and answers requests so. */
 async function registered(
@@ -36,6 +34,9 @@ async function registered(
   const api = new Api((path, init) => {
     if (path.endsWith('/events')) {
       return Promise.resolve(stream.response);
+    }
+    if (path.includes('/iterations?')) {
+      return Promise.resolve(page(ROWS, path));
     }
     requests.push([path.replace('containeriter/api/', ''), JSON.parse(init.body as string)]);
     return Promise.resolve(answer());

@@ -91,7 +91,8 @@ def test_the_last_iterations_are_told(lab: Lab) -> None:
 def test_params_wait_until_they_are_asked_for(lab: Lab) -> None:
     """An overview is sent after every change, and models have hundreds of them."""
     lab.containerize(params={"depth": 3})
-    assert "params" not in model(lab)["recent"][0]
+    assert "params" not in model(lab)["last"]
+    assert set(model(lab)["recent"][0]) == {"version", "status", "seconds", "note"}
     assert rows(lab.session, "churn", 1)[0]["params"]["depth"] == 3
 
 
@@ -100,7 +101,7 @@ def test_numbers_are_what_browsers_can_read(lab: Lab) -> None:
     params = {"rate": math.inf, "sizes": [1, math.nan], "more": {"deep": -math.inf}}
     lab.containerize(metrics={"loss": math.nan, "gain": 0.5}, params=params)
     (row,) = rows(lab.session, "churn", 1)
-    assert row["metrics"] == model(lab)["recent"][0]["metrics"] == {"loss": None, "gain": 0.5}
+    assert row["metrics"] == model(lab)["last"]["metrics"] == {"loss": None, "gain": 0.5}
     assert (row["params"]["rate"], row["params"]["sizes"], row["params"]["more"]) == (None, [1, None], {"deep": None})
     json.dumps([overview(lab.session), row], allow_nan=False)
 
@@ -110,14 +111,34 @@ def test_what_can_be_restored_is_told(lab: Lab) -> None:
     lab.containerize(3)
     lab.containerize(4)
     lab.session.cache.blob(lab.row(1).image_digest).unlink()
-    assert [row["restorable"] for row in model(lab)["recent"]] == [False, True]
+    assert [row["restorable"] for row in rows(lab.session, "churn", 2)] == [True, False]
+    assert [row["deployable"] for row in rows(lab.session, "churn", 2)] == [True, True]
 
 
 def test_what_failed_cannot_be_restored(lab: Lab) -> None:
     """It was never proven."""
     lab.containerize()
     lab.session.history.update(replace(lab.row(1), status="failed"))
-    assert not model(lab)["recent"][0]["restorable"]
+    assert not model(lab)["last"]["restorable"]
+
+
+def test_what_has_no_image_cannot_be_deployed(lab: Lab) -> None:
+    """As a block that was timed, whatever it deployed."""
+    with lab.session.iteration("churn", "by hand") as block:
+        block.check(1.0, 1.0)
+    assert (model(lab)["last"]["status"], model(lab)["last"]["deployable"]) == ("verified", False)
+
+
+def test_a_call_that_failed_took_what_its_phases_did(lab: Lab) -> None:
+    """As far as it got; what was verified took what was measured around it."""
+    lab.containerize()
+    row = lab.row(1)
+    assert model(lab)["recent"][0]["seconds"] == row.package_to_verified_seconds
+    phases = {"capture_seconds": 1.0, "build_seconds": 0.5, "load_seconds": None, "start_seconds": None}
+    lab.session.history.update(
+        replace(row, status="failed", package_to_verified_seconds=None, verify_seconds=None, **phases)
+    )
+    assert model(lab)["recent"][0]["seconds"] == 1.5
 
 
 def begun(lab: Lab) -> Any:
@@ -141,7 +162,7 @@ def test_a_kernel_that_was_killed_works_no_more(lab: Lab) -> None:
     begun(lab)
     found = model(lab)
     assert found["working"] is None
-    assert (found["recent"][0]["status"], found["recent"][0]["build_seconds"]) == ("interrupted", 0.5)
+    assert (found["last"]["status"], found["last"]["build_seconds"]) == ("interrupted", 0.5)
     assert lab.row(1).status == "running"
 
 
