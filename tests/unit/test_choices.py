@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jupyter_containeriter import __version__, api
-from jupyter_containeriter.api import choices
+from jupyter_containeriter.api import choices, kernel
+from jupyter_containeriter.capture.kernel import KernelModels
+from jupyter_containeriter.capture.snapshot import CaptureRequest
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -75,3 +78,14 @@ def test_without_a_shell_the_program_is_looked_through(monkeypatch: pytest.Monke
     found = api.candidates()
     assert not found.loaded
     assert ("accuracy_of_mine", 0.25) in [(metric.expression, metric.value) for metric in found.found.metrics]
+
+
+def test_a_variable_keeps_the_name_it_was_containerized_under(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the person gave it another one than that of the variable."""
+    request = CaptureRequest("fair", shell.user_ns["Mean_model"], "Mean_model", {})
+    known = KernelModels()
+    known.remember(request, "one")
+    monkeypatch.setattr(kernel, "session", lambda: SimpleNamespace(kernel_models=known))
+    assert [model["name"] for model in shown(shell)["models"]] == ["fair"]

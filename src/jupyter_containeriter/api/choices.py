@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from jupyter_containeriter.api import kernel
 from jupyter_containeriter.capture.candidates import Candidates, find_candidates
 from jupyter_containeriter.serving._version import __version__
 
@@ -53,10 +54,11 @@ class Choices:
 def candidates() -> Choices:
     """Return what of the notebook's variables can be containerized, and with which samples and metrics."""
     shell = _shell()
+    name_of = kernel.session().kernel_models.name_of
     if shell is None:
-        return Choices(find_candidates(_own(vars(sys.modules["__main__"]), {})), loaded=False)
+        return Choices(find_candidates(_own(vars(sys.modules["__main__"]), {}), name_of), loaded=False)
     loaded = "containerize" in shell.magics_manager.magics["line"]
-    return Choices(find_candidates(_own(shell.user_ns, shell.user_ns_hidden)), loaded=loaded)
+    return Choices(find_candidates(_own(shell.user_ns, shell.user_ns_hidden), name_of), loaded=loaded)
 
 
 def _shell() -> Any:

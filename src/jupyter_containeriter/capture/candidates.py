@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_containeriter.capture.samples import Table, expressions_for, tables_in, words
@@ -23,6 +23,10 @@ _METRICS = frozenset(
 )
 
 
+#: Tells under which name a variable and its value were containerized, "" where they were not.
+NameOf = Callable[[str, Any], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A variable that holds a model.
@@ -38,7 +42,7 @@ class Model:
     fitted
         Whether it is fitted, None where that cannot be known.
     name
-        What it could be called.
+        What it is called, where it was containerized before, or could be.
     samples
         Expressions of rows that it takes, the best first.
     """
@@ -68,15 +72,18 @@ class Candidates:
     metrics: tuple[Metric, ...]
 
 
-def find_candidates(namespace: Mapping[str, Any]) -> Candidates:
-    """Look through the variables of a namespace, those defined last first.
+def find_candidates(namespace: Mapping[str, Any], name_of: NameOf = lambda *_: "") -> Candidates:
+    """Look through the variables of a namespace: models that were containerized come first, then those defined last.
 
     Objects are judged by their classes, and nothing of their values is read but a few shapes and names: thousands of
     variables and tables of any size cost milliseconds, and what objects do when they are asked breaks nothing.
     """
     variables = [(name, value) for name, value in reversed(list(namespace.items())) if name.isidentifier()]
     tables = tables_in(variables)
-    models = sorted(_models(variables, tables), key=lambda model: (True, None, False).index(model.fitted))
+    names = {name: name_of(name, value) for name, value in variables}
+    variables.sort(key=lambda pair: not names[pair[0]])
+    models = [replace(model, name=names[model.variable] or model.name) for model in _models(variables, tables)]
+    models.sort(key=lambda model: (model.fitted is False, not names[model.variable], model.fitted is None))
     return Candidates(tuple(models), tuple(tables[:_MOST]), tuple(_metrics(variables))[:_MOST])
 
 

@@ -27,6 +27,9 @@ class _Remembered:
     method: str | None
     function: _Holder | None
 
+    def holds(self, value: Any) -> bool:
+        return value is not None and self.model() is value
+
 
 class KernelModels:
     """Remembers, for each name, what was containerized last, and what was restored last."""
@@ -39,6 +42,7 @@ class KernelModels:
         """Remember the model of an iteration; neither it nor the namespace is kept alive by this."""
         predictor = find_predictor(request.model, request.label, request.predict, request.namespace)
         function = None if predictor.function is None else _held_function(predictor.function)
+        self._by_name.pop(request.name, None)  # the last one comes last
         self._by_name[request.name] = _Remembered(
             iteration, request.label, _held(request.model), predictor.method or None, function
         )
@@ -53,6 +57,16 @@ class KernelModels:
         """Return how the person called the model of a name, "" where none was containerized in this kernel."""
         remembered = self._by_name.get(name)
         return remembered.label if remembered else ""
+
+    def name_of(self, variable: str, value: Any) -> str:
+        """Return the name under which a variable, or the object it holds, was containerized last; "" where none was.
+
+        What was restored is of the name it was restored from.
+        """
+        for name, known in reversed(self._by_name.items()):
+            if known.label == variable or known.holds(value):
+                return name
+        return next((name for name, known in self._restored.items() if known.holds(value)), "")
 
     def find(self, name: str, iteration: str) -> Predictor | None:
         """Return what predicts in this kernel as the iteration was captured; None where the kernel does not hold it."""

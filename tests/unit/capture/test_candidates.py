@@ -289,3 +289,17 @@ def test_a_model_whose_check_raises_is_still_offered() -> None:
             raise ValueError("no")
 
     assert model(Odd()).fitted is None
+
+
+def test_models_that_were_containerized_come_first_under_their_names() -> None:
+    """So that nobody begins a second model by accident; one that is no longer fitted cannot be meant."""
+    forest, mean = fitted_forest(), Mean()
+    names = {"mean": "fair", "unfit": "trees"}
+    found = find_candidates(
+        {"unfit": type(forest)(), "mean": mean, "forest": forest}, lambda variable, _: names.get(variable, "")
+    )
+    assert [(model.variable, model.name) for model in found.models] == [
+        ("mean", "fair"),
+        ("forest", "forest"),
+        ("unfit", "trees"),
+    ]

@@ -115,3 +115,24 @@ def test_a_function_with_a_namespace_of_its_own_keeps_only_what_it_mentions(note
     found = models.find("churn", "one")
     assert found is not None
     assert found([1.0]) == [3.0]
+
+
+def test_the_name_of_a_variable_is_the_one_it_was_containerized_under_last() -> None:
+    """A model that was fitted anew is still called so, and so is the same object in another variable."""
+    models, model = KernelModels(), _Scaler()
+    for name in ("churn", "other", "churn"):
+        models.remember(CaptureRequest(name, model, "model", {}), "one")
+    assert models.name_of("model", _Scaler()) == "churn"
+    assert models.name_of("copy", model) == "churn"
+    assert models.name_of("another", _Scaler()) == ""
+
+
+def test_the_name_of_a_restored_model_is_its_models() -> None:
+    """Whatever the variable is called; one that is gone is nobody's."""
+    models, model = KernelModels(), _Scaler()
+    models.remember_restored("churn", "one", model, {"kind": "method", "method": "predict"})
+    assert models.name_of("old", model) == "churn"
+    assert models.name_of("churn", _Scaler()) == ""
+    del model
+    gc.collect()
+    assert models.name_of("nothing", None) == ""
