@@ -14,6 +14,8 @@ from jupyter_containeriter.errors import BusyError, EngineError
 from jupyter_containeriter.heartbeat import Heartbeat
 
 _PATIENCE_SECONDS = 10
+#: Who only looks whether a name is free holds it for less.
+_GLANCE_SECONDS = 0.2
 
 
 class NameLocks:
@@ -40,13 +42,18 @@ class NameLocks:
         EngineError
             The directory cannot be written, so neither could the deployment's token be kept.
         """
+        with self._held(name, _GLANCE_SECONDS):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, seconds: float) -> Iterator[None]:
         try:
             lock = self._lock(name)
             if lock.is_locked:
                 raise BusyError(
                     f"This kernel is working on {name} right now.", "Do it after that has ended, or use another name."
                 )
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds, poll_interval=0.01)
         except Timeout as error:
             raise BusyError(
                 f"Somebody else is working on {name} right now: a kernel, or JupyterLab's panel."
@@ -81,7 +88,7 @@ class NameLocks:
     def is_busy(self, name: str) -> bool:
         """Whether some kernel holds the name now."""
         try:
-            with self.exclusive(name):
+            with self._held(name, 0):
                 return False
         except BusyError:
             return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_bench import told
+from server_bench import told, until
 from session_bench import Lab
 from tornado.httpclient import HTTPResponse
 from tornado.simple_httpclient import HTTPStreamClosedError
@@ -43,12 +43,14 @@ class Asked:
 
 @dataclass
 class Echo:
-    """A container that notes what it is asked, and answers what it is told to."""
+    """A container that notes what it is asked, and answers what it is told to; or nothing until it is left alone."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     body: bytes = b"{}"
     breaks: bool = False
+    waits: bool = False
+    left: threading.Event = field(default_factory=threading.Event)
     asked: list[Asked] = field(default_factory=list)
     container: Container | None = None
     engine: FakeEngine | None = None
@@ -66,6 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
         echo = self.server.echo
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         echo.asked.append(Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        if echo.waits and self.path == "/wait":
+            self.connection.recv(1)
+            echo.left.set()
+            return
         self.send_response(echo.status)
         for name, value in echo.headers.items():
             self.send_header(name, value)
@@ -260,19 +266,44 @@ async def test_a_deployment_that_was_replaced_is_found(echo: Echo, ask: Fetch, m
     assert (await ask("proxy/echo/ping")).code == 404
 
 
-async def test_who_goes_away_harms_nobody(
-    echo: Echo,
-    ask: Fetch,
-    http_server_client: Any,
-    jp_base_url: str,
-    jp_auth_header: dict[str, str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+@pytest.fixture
+def call(
+    http_server_client: Any, jp_base_url: str, jp_auth_header: dict[str, str]
+) -> Callable[[str], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]:
+    """Return a function that asks for a path and leaves the answer to whoever calls it."""
+
+    async def begin(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
+        url, login = f"{jp_base_url}containeriter/{path}", jp_auth_header["Authorization"]
+        writer.write(f"GET {url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {login}\r\n\r\n".encode())
+        return reader, writer
+
+    return begin
+
+
+async def test_what_nobody_waits_for_is_broken_off(echo: Echo, call: Any) -> None:
+    """A container that never answers is left as soon as whoever asked is gone."""
+    echo.waits = True
+    _, writer = await call("proxy/echo/wait")
+    await until(lambda: echo.asked)
+    writer.transport.abort()
+    await until(echo.left.is_set)
+
+
+async def test_nobody_waits_for_others_requests(echo: Echo, ask: Fetch, call: Any) -> None:
+    """However many a container does not answer."""
+    echo.waits = True
+    writers = [(await call("proxy/echo/wait"))[1] for _ in range(70)]
+    await until(lambda: len(echo.asked) == 70)
+    assert (await ask("proxy/echo/ping")).code == 200
+    for writer in writers:
+        writer.transport.abort()
+
+
+async def test_who_goes_away_harms_nobody(echo: Echo, ask: Fetch, call: Any, caplog: pytest.LogCaptureFixture) -> None:
     """In the middle of a large answer; the next one is answered, and nothing is said to have failed."""
     echo.body = b"x" * 50_000_000
-    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
-    path, login = f"{jp_base_url}containeriter/proxy/echo/large", jp_auth_header["Authorization"]
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {login}\r\n\r\n".encode())
+    reader, writer = await call("proxy/echo/large")
     await reader.readexactly(100_000)
     writer.transport.abort()
     echo.body = b"{}"

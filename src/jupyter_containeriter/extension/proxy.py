@@ -10,7 +10,6 @@ from typing import Any
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from jupyter_containeriter.extension import forwarding
 from jupyter_containeriter.extension.answers import (
@@ -21,18 +20,17 @@ from jupyter_containeriter.extension.answers import (
     UnansweredError,
     allowed,
 )
+from jupyter_containeriter.extension.line import Line
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.serving.documentation import page
 
 #: The page with which a person tries a model. It is ours, not the container's, so it may do what Jupyter's pages may.
 _DOCS = "docs"
 
-_CONNECTIONS = 64
 _CONNECT_SECONDS = 5.0
 #: Models may take long; a person who waits for longer than this has gone.
 _ANSWER_SECONDS = 600.0
 _MOST_ASKED_BYTES = 100 * 1024**2
-_MOST_ANSWERED_BYTES = 1024**3
 #: Where a model is, and its token, are known for so long: engines need milliseconds to tell.
 _KNOWN_SECONDS = 1.0
 
@@ -57,9 +55,6 @@ class Targets:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._known: dict[str, tuple[float, Target]] = {}
-        self.client = SimpleAsyncHTTPClient(
-            force_instance=True, max_clients=_CONNECTIONS, max_body_size=_MOST_ANSWERED_BYTES
-        )
 
     async def find(self, name: str) -> Target:
         """Return where a name is served.
@@ -95,6 +90,7 @@ class ProxyHandler(Handler):
         self._targets = targets
         self._answer = HTTPHeaders()
         self._status = 0
+        self._line = Line()
         self._is_gone = False
 
     @allowed("read")
@@ -174,7 +170,7 @@ class ProxyHandler(Handler):
             allow_nonstandard_methods=True,
         )
         try:
-            await self._targets.client.fetch(request, raise_error=False)
+            await self._line.ask(request)
         except (HTTPClientError, OSError, UnsatisfiableReadError) as error:
             self._break(name, error)
             return
@@ -193,7 +189,6 @@ class ProxyHandler(Handler):
     async def _pass_on(self, chunk: bytes) -> None:
         if not self._headers_written:
             self._begin()
-        # What nobody reads any more is read to its end all the same: the client here knows no other way to stop.
         with suppress(StreamClosedError):
             self.write(chunk)
             await self.flush()
@@ -208,9 +203,10 @@ class ProxyHandler(Handler):
         self.set_header("Content-Type", self.content_type)
 
     def on_connection_close(self) -> None:
-        """Note that whoever asked has gone."""
+        """Ask no longer: whoever wanted to know has gone."""
         super().on_connection_close()
         self._is_gone = True
+        self._line.hang_up()
 
     def _break(self, name: str, error: Exception) -> None:
         if not self._headers_written and not self._is_gone:
