@@ -1,7 +1,7 @@
 import { Dialog, showDialog, type ISessionContextDialogs } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { cell, containerizeLine, restoreLine, type CellOptions } from '../model/line';
-import { ContainerizeBody } from '../views/ContainerizeForm';
+import { ContainerizeBody, type Latest } from '../views/ContainerizeForm';
 import { told } from '../views/dialogs';
 import { askNotebook } from './ask';
 import { insertAndRun } from './cells';
@@ -10,7 +10,8 @@ import { insertAndRun } from './cells';
 export class NotebookFlows {
   constructor(
     private readonly tracker: INotebookTracker | null,
-    private readonly dialogs: ISessionContextDialogs
+    private readonly dialogs: ISessionContextDialogs,
+    private readonly latest: Latest
   ) {}
 
   /** Ask what to containerize, then insert the cell that does it. */
@@ -29,7 +30,7 @@ export class NotebookFlows {
     }
     const { button, value } = await showDialog({
       title: 'Containerize a Model',
-      body: new ContainerizeBody(candidates, options),
+      body: new ContainerizeBody(candidates, options, this.latest),
       buttons: [Dialog.cancelButton(), Dialog.okButton({ label: 'Insert and Run' })],
       focusNodeSelector: 'select'
     });

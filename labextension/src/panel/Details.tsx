@@ -5,6 +5,9 @@ import type { Row } from '../model/types';
 import { PhasesBar } from './PhasesBar';
 import { Word } from './parts';
 
+/** What else has no parity did not get so far that it could have been proven. */
+const SERVED = new Set(['verified', 'deployed']);
+
 /** All that is known of an iteration. What is unknown is left out. */
 export function Details({ row, before }: { row: Row; before: Row | undefined }): JSX.Element {
   const params = Object.entries(row.params);
@@ -18,7 +21,7 @@ export function Details({ row, before }: { row: Row; before: Row | undefined }):
         <Fact term="Status">
           <Word mark={statusMark(row.status)} />
         </Fact>
-        <Fact term="Parity">{parityMark(row.parity).long}</Fact>
+        {row.parity || SERVED.has(row.status) ? <Fact term="Parity">{parityMark(row.parity).long}</Fact> : null}
         <Time term="Cycle" seconds={row.cycle_seconds} />
         <Time term="Thinking" seconds={row.think_seconds} />
         <Time term="Cells ran" seconds={row.run_seconds} />

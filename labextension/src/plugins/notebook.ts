@@ -20,7 +20,11 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
     tracker: INotebookTracker | null,
     dialogs: ISessionContextDialogs | null
   ): void => {
-    const flows = new NotebookFlows(tracker, dialogs ?? new SessionContextDialogs());
+    const flows = new NotebookFlows(
+      tracker,
+      dialogs ?? new SessionContextDialogs(),
+      name => workspace.store.model(name)?.recent.at(-1)?.version
+    );
     const asked = new Arguments(workspace);
 
     commands.addCommand(COMMANDS.containerize, {

@@ -36,26 +36,27 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
+const SHOW = 'Show Iterations';
+
 export function StatusItem({ store, onClick }: { store: OverviewStore; onClick: () => void }): JSX.Element | null {
   const { overview, connection } = useStore(store);
-  if (!overview) {
+  if (!overview?.models.length) {
     return null;
   }
   const { running, working, cycleSeconds } = summary(overview.models);
   const text = [
-    `${running} deployed`,
+    `${counted(running, 'model')} running`,
     ...(working ? [`${working} under way`] : []),
     ...(connection === 'live' ? [] : ['not connected']),
-    ...(cycleSeconds === null ? [] : [`cycle ${duration(cycleSeconds)}`])
+    ...(cycleSeconds === null ? [] : [`last cycle ${duration(cycleSeconds)}`])
   ].join(' · ');
-  const label = `${counted(running, 'deployment')} running; show Iterations`;
   return (
     <TextItem
       source={text}
-      title={label}
+      title={SHOW}
       role="button"
       tabIndex={0}
-      aria-label={`${text}. ${label}`}
+      aria-label={`${text}. ${SHOW}`}
       onClick={onClick}
       onKeyDown={event => {
         if (event.key === 'Enter' || event.key === ' ') {

@@ -5,15 +5,19 @@ import { cell, containerizeLine, type CellOptions, type Choice } from '../model/
 import type { Candidates, ModelCandidate, SampleCandidate } from '../model/types';
 import { Field, MetricsField, SampleField } from './fields';
 
+/** The latest version under a name; none where the name is new. */
+export type Latest = (name: string) => number | undefined;
+
 interface FormProps {
   candidates: Candidates;
   options: CellOptions;
+  latest: Latest;
   /** Called with every choice that is made. */
   onChoice: (choice: Choice) => void;
 }
 
 /** What is containerized, under which name, with which sample, metrics and note; and the line that does it. */
-export function ContainerizeForm({ candidates, options, onChoice }: FormProps): JSX.Element {
+export function ContainerizeForm({ candidates, options, latest, onChoice }: FormProps): JSX.Element {
   const [choice, setChoice] = useState(() => firstChoice(candidates.models[0]));
   const [named, setNamed] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -29,6 +33,7 @@ export function ContainerizeForm({ candidates, options, onChoice }: FormProps): 
     change({ variable, sample, ...(named ? {} : { name }) });
   };
   const model = candidates.models.find(({ variable }) => variable === choice.variable)!;
+  const problem = nameProblem(choice.name);
   return (
     <form
       ref={form}
@@ -46,7 +51,7 @@ export function ContainerizeForm({ candidates, options, onChoice }: FormProps): 
           </HTMLSelect>
         )}
       </Field>
-      <Field label="Name" hint={nameProblem(choice.name)} bad={nameProblem(choice.name) !== null}>
+      <Field label="Name" hint={problem ?? versionHint(latest(choice.name))} bad={problem !== null}>
         {id => (
           <input
             {...id}
@@ -95,7 +100,8 @@ export function ContainerizeForm({ candidates, options, onChoice }: FormProps): 
 export class ContainerizeBody extends ReactWidget {
   constructor(
     private readonly candidates: Candidates,
-    private readonly options: CellOptions
+    private readonly options: CellOptions,
+    private readonly latest: Latest
   ) {
     super();
     this.choice = firstChoice(candidates.models[0]);
@@ -110,6 +116,7 @@ export class ContainerizeBody extends ReactWidget {
       <ContainerizeForm
         candidates={this.candidates}
         options={this.options}
+        latest={this.latest}
         onChoice={choice => (this.choice = choice)}
       />
     );
@@ -124,6 +131,10 @@ function firstChoice(model: ModelCandidate): Choice {
 
 function fitHint(model: ModelCandidate): string | null {
   return model.fitted === false ? 'It does not seem to be fitted yet: fit it first.' : null;
+}
+
+function versionHint(latest: number | undefined): string | null {
+  return latest === undefined ? null : `There is a model of this name: this becomes its version ${latest + 1}.`;
 }
 
 /** The samples that fit the model first, then all others. */

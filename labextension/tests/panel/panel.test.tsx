@@ -162,6 +162,17 @@ describe('the panel', () => {
     expect(screen.getByText('42.00 s')).toBeDefined();
   });
 
+  it('does not say that there was no sample where a call failed before anything could be proven', async () => {
+    const rows = [failedRow(1, { parity: '' }), row(2, { parity: '' })];
+    const { hear } = shown(path => page(rows, path));
+    await hear(overview([model('churn', {}, rows)]));
+    await open('churn');
+    await open('Details of version 1');
+    expect(screen.queryByText('Parity')).toBeNull();
+    await open('Details of version 2');
+    expect(screen.getByText('No sample: nothing was proven.')).toBeDefined();
+  });
+
   it('says why iterations cannot be had', async () => {
     const refusal = { error: 'HistoryError', message: 'The history cannot be read.', remedy: 'Give its disk back.' };
     const { hear } = shown(() => new Response(JSON.stringify(refusal), { status: 503 }));

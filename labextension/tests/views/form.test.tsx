@@ -30,12 +30,26 @@ const CANDIDATES: Candidates = {
 function shown(candidates = CANDIDATES): { onChoice: ReturnType<typeof vi.fn>; line: () => string } {
   const onChoice = vi.fn();
   render(
-    <ContainerizeForm candidates={candidates} options={{ engine: '', memory: '', cpus: 0 }} onChoice={onChoice} />
+    <ContainerizeForm
+      candidates={candidates}
+      options={{ engine: '', memory: '', cpus: 0 }}
+      latest={name => (name === 'churn' ? 3 : undefined)}
+      onChoice={onChoice}
+    />
   );
   return { onChoice, line: () => document.querySelector('pre')!.textContent };
 }
 
 describe('the form', () => {
+  it('says which version it becomes where there is a model of that name', async () => {
+    shown();
+    const name = screen.getByRole('textbox', { name: 'Name' });
+    expect(name.getAttribute('aria-describedby')).toBeNull();
+    await userEvent.clear(name);
+    await userEvent.type(name, 'churn');
+    expect(screen.getByText('There is a model of this name: this becomes its version 4.')).toBeDefined();
+  });
+
   it('begins with the best model and sample, and shows the line', () => {
     expect(shown().line()).toBe('%containerize clf --name clf --sample X_test[:5]');
   });
