@@ -13,8 +13,6 @@ import ipywidgets
 
 from jupyter_containeriter.errors import UsageError
 
-#: Whole numbers beyond this are no longer exact in a page.
-_SAFE = 2**53
 _WIDE = {"style": {"description_width": "160px"}, "layout": {"width": "350px"}}
 
 
@@ -48,20 +46,23 @@ class Field:
         """Whether something else stands in the widget than the sample had."""
         return bool(self.widget.value != self._shown)
 
-    def value(self) -> Any:
-        """Return the value to be sent.
+    def put(self, put: Callable[[Any], None]) -> None:
+        """Hand over what was typed, where anything was.
 
         Raises
         ------
         UsageError
-            What was typed is no such value.
+            It is no such value.
         """
         if not self.is_changed:
-            return self.given
+            return
+        value: Any = ""
         try:
-            return self.read(self.widget.value)
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{self.label}: {error}.", "Correct the field.") from error
+            value = self.read(self.widget.value)
+            put(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            said = str(error).rstrip(".") if value is not None else "here nothing can be missing"
+            raise UsageError(f"{self.label}: {said}.", "Correct the field.") from error
 
 
 def field_of(label: str, datatype: str, given: Any, categories: list[Any] | None = None) -> Field:
@@ -82,11 +83,12 @@ def field_of(label: str, datatype: str, given: Any, categories: list[Any] | None
         options = [(str(category), place) for place, category in enumerate(categories)]
         place = categories.index(given) if given in categories else None
         return _field(label, ipywidgets.Dropdown, place, lambda chosen: categories[chosen], given, options=options)
-    for fits, kind, shown, read in _KINDS:
-        if fits(given):
-            return _field(label, kind, shown(given), read, given)
-    reader = _number if datatype.startswith(("FP", "INT", "UINT", "BOOL")) else _json
-    return _field(label, ipywidgets.Text, _text(given), reader, given, placeholder="empty: missing")
+    if isinstance(given, bool):
+        return _field(label, ipywidgets.Checkbox, given, bool, given)
+    if isinstance(given, datetime) and not _is_missing(given) and given.tzinfo is None:
+        return _field(label, ipywidgets.NaiveDatetimePicker, _plain_time(given), lambda moment: moment, given)
+    # Numbers are text as well: a page's own fields for them have no missing values, and round in silence.
+    return _field(label, ipywidgets.Text, _text(given), _reader(datatype, given), given, placeholder="empty: missing")
 
 
 def _field(label: str, kind: type[Any], shown: Any, read: Callable[[Any], Any], given: Any, **options: Any) -> Field:
@@ -100,13 +102,40 @@ def _plain_time(moment: datetime) -> datetime:
     return whole.replace(microsecond=whole.microsecond // 1000 * 1000)
 
 
-def _number(text: str) -> Any:
-    return json.loads(text) if text.strip() else None
+def _reader(datatype: str, given: Any) -> Callable[[str], Any]:
+    if isinstance(given, str):
+        return str
+    is_missing = _is_missing(given)
+    if isinstance(given, int) or (is_missing and datatype.startswith(("INT", "UINT"))):
+        return _unless_empty(_whole)
+    if isinstance(given, float) or (is_missing and datatype.startswith("FP")):
+        return _unless_empty(_number)
+    # Moments and spans of time are read by the column that they are put into.
+    return _unless_empty(_json if is_missing or isinstance(given, list | dict) else str)
+
+
+def _unless_empty(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: read(text) if text.strip() else None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = _number(text)
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(number)
 
 
 def _json(text: str) -> Any:
-    if not text.strip():
-        return None
     try:
         return json.loads(text)
     except ValueError:
@@ -115,31 +144,11 @@ def _json(text: str) -> Any:
 
 def _text(value: Any) -> str:
     """Return a value as it is typed; a missing one is empty."""
-    return "" if _is_missing(value) else json.dumps(value, default=str)
+    if _is_missing(value):
+        return ""
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _is_missing(value: Any) -> bool:
     is_nan = isinstance(value, float) and math.isnan(value)
     return value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) < _SAFE
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _is_local_time(value: Any) -> bool:
-    return isinstance(value, datetime) and not _is_missing(value) and value.tzinfo is None
-
-
-#: Which values have a field of their own kind: the widget, how they are shown in it, and how it is read.
-_KINDS: tuple[tuple[Callable[[Any], bool], type[Any], Callable[[Any], Any], Callable[[Any], Any]], ...] = (
-    (lambda value: isinstance(value, bool), ipywidgets.Checkbox, bool, bool),
-    (_is_whole, ipywidgets.IntText, int, int),
-    (_is_finite, ipywidgets.FloatText, float, float),
-    (_is_local_time, ipywidgets.NaiveDatetimePicker, _plain_time, lambda moment: moment),
-    (lambda value: isinstance(value, str), ipywidgets.Text, str, str),
-)

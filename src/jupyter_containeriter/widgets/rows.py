@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import ipywidgets
@@ -11,8 +12,8 @@ import ipywidgets
 from jupyter_containeriter.errors import UsageError
 from jupyter_containeriter.widgets.fields import Field, field_of
 
-#: With more columns a row is text, not a form.
-_COLUMNS = 60
+#: With more columns a row is no form, with more letters no text: nobody could find anything in it.
+_COLUMNS, _LETTERS = 120, 20_000
 _AREA = {"layout": {"width": "100%", "height": "90px"}}
 
 
@@ -40,8 +41,11 @@ def form_of(schema: Mapping[str, Any] | None, rows: Any) -> Form:
         return TableForm(schema["columns"], rows)
     if schema and kind == "ndarray" and rows.ndim == 2 and rows.shape[1] <= _COLUMNS and rows.dtype.kind in "iuf":
         return ArrayForm(schema, rows)
-    if kind in {"", "list", "json", "ndarray", "series"}:
-        return TextForm(rows)
+    if kind in {"", "list", "json", "ndarray", "series", "torch"}:
+        listed = rows.tolist() if hasattr(rows, "tolist") else rows
+        text = "" if rows is None else json.dumps(listed, default=str)
+        if len(text) <= _LETTERS:
+            return TextForm(rows, text)
     return SampleForm(rows)
 
 
@@ -63,16 +67,9 @@ class TableForm:
 
     def value(self) -> Any:
         """Return a DataFrame of one row; columns nobody changed are exactly the sample's."""
-        import pandas as pd
-
         rows = self._rows.copy()
         for place, field in enumerate(self._fields):
-            if field.is_changed:
-                try:
-                    column = pd.Series([field.value()], index=rows.index, dtype=rows.dtypes.iloc[place])
-                except (ValueError, TypeError, OverflowError) as error:
-                    raise UsageError(f"{field.label}: {error}.", "Correct the field.") from error
-                rows.isetitem(place, column)
+            field.put(partial(_put_column, rows, place))
         return rows
 
 
@@ -89,21 +86,15 @@ class ArrayForm:
         """Return an array of one row."""
         rows = self._rows.copy()
         for place, field in enumerate(self._fields):
-            if field.is_changed:
-                try:
-                    rows[0, place] = field.value()
-                except (ValueError, TypeError, OverflowError) as error:
-                    raise UsageError(f"{field.label}: {error}.", "Correct the field.") from error
+            field.put(partial(rows.__setitem__, (0, place)))
         return rows
 
 
 class TextForm:
-    """What is written as JSON: lists, nested values, arrays of more dimensions."""
+    """What is written as JSON: lists, nested values, tensors, arrays of more dimensions."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Any, text: str) -> None:
         self._rows = rows
-        listed = rows.tolist() if hasattr(rows, "tolist") else rows
-        text = "" if rows is None else json.dumps(listed, default=str)
         hint = "What the model takes, as JSON: [[1.5, 2.0]]"
         self.widget = ipywidgets.Textarea(value=text, placeholder=hint, tooltip="Input as JSON", **_AREA)
         self._given = text
@@ -120,7 +111,7 @@ class TextForm:
 
 
 class SampleForm:
-    """What cannot be changed in a page, such as tensors: the sample is sent as it is."""
+    """What cannot be changed in a page, such as pictures and sparse matrices: the sample is sent as it is."""
 
     def __init__(self, rows: Any) -> None:
         self._rows = rows
@@ -132,6 +123,12 @@ class SampleForm:
         return self._rows
 
 
+def _put_column(rows: Any, place: int, value: Any) -> None:
+    import pandas as pd
+
+    rows.isetitem(place, pd.Series([value], index=rows.index, dtype=rows.dtypes.iloc[place]))
+
+
 def _like(value: Any, rows: Any) -> Any:
     """Return a value that was read from JSON as the kind of the sample."""
     kind = type(rows).__name__
@@ -139,6 +136,8 @@ def _like(value: Any, rows: Any) -> Any:
         import numpy as np
 
         return np.asarray(value, dtype=rows.dtype)
+    if kind == "Tensor":
+        return rows.new_tensor(value)
     if kind == "Series":
         import pandas as pd
 

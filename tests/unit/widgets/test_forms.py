@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ FRAME = pd.DataFrame(
         "gap": [np.nan, 2.0],
         "nested": [[1, 2], {"a": 1}],
         "away": pd.to_datetime(["2024-01-02", None]).tz_localize("UTC"),
+        "took": pd.to_timedelta([1, 2], unit="h"),
     }
 )
 
@@ -40,19 +42,20 @@ def fields(shown: Any) -> dict[str, Any]:
 
 
 def test_columns_get_fields_of_their_kind() -> None:
-    """Numbers, truth, text, categories and times each have their own; what has none is JSON text."""
+    """Truth, categories and times have their own; numbers and the rest are typed, and so may be missing."""
     kinds = {name: type(widget).__name__ for name, widget in fields(form(FRAME[:1])).items()}
     assert kinds == {
-        "count": "IntText",
-        "price": "FloatText",
+        "count": "Text",
+        "price": "Text",
         "active": "Checkbox",
         "city": "Text",
         "kind": "Dropdown",
         "since": "NaiveDatetimePicker",
-        "maybe": "IntText",
+        "maybe": "Text",
         "gap": "Text",
         "nested": "Text",
         "away": "Text",
+        "took": "Text",
     }
 
 
@@ -66,13 +69,18 @@ def test_a_row_nobody_changed_is_sent_exactly(place: int) -> None:
 @pytest.mark.parametrize(
     ("column", "typed", "expected"),
     [
-        ("count", 7, 7),
-        ("price", 2.5, 2.5),
+        ("count", "7", 7),
+        ("count", "1e3", 1000),
+        ("count", str(2**60 + 1), 2**60 + 1),
+        ("price", " 2.5", 2.5),
+        ("price", "1e-3", 0.001),
         ("active", False, False),
         ("city", "Rome", "Rome"),
         ("kind", 2, "c"),
         ("since", datetime(2020, 2, 3, 4, 5), pd.Timestamp("2020-02-03 04:05")),
-        ("maybe", 5, 5),
+        ("maybe", "5", 5),
+        ("away", "2024-03-04", pd.Timestamp("2024-03-04", tz="UTC")),
+        ("took", "2 hours", pd.Timedelta("2h")),
         ("gap", "1.5", 1.5),
         ("nested", '{"b": [2]}', {"b": [2]}),
     ],
@@ -89,18 +97,30 @@ def test_a_changed_field_is_sent_as_its_column_is(column: str, typed: Any, expec
     pd.testing.assert_frame_equal(sent[others], rows[others])
 
 
-def test_an_emptied_field_is_missing() -> None:
+@pytest.mark.parametrize("column", ["price", "maybe", "nested", "away", "took"])
+def test_an_emptied_field_is_missing(column: str) -> None:
     """Where the column can hold that."""
     shown = form(FRAME[:1])
-    fields(shown)["nested"].value = ""
-    assert shown.value()["nested"].iloc[0] is None
+    fields(shown)[column].value = ""
+    assert pd.isna(shown.value()[column].iloc[0])
 
 
-def test_what_does_not_fit_its_column_is_said_by_its_name() -> None:
-    """With what to do."""
+@pytest.mark.parametrize(
+    ("column", "typed", "said"),
+    [
+        ("gap", "many", "'many' is no number"),
+        ("price", "1,5", "'1,5' is no number"),
+        ("count", "33.7", "'33.7' is no whole number"),
+        ("maybe", "x", "'x' is no number"),
+        ("count", "", "here nothing can be missing"),
+        ("away", "soon", "soon"),
+    ],
+)
+def test_what_does_not_fit_its_column_is_said_by_its_name(column: str, typed: str, said: str) -> None:
+    """With what to do; nothing is rounded or made up."""
     shown = form(FRAME[:1])
-    fields(shown)["gap"].value = "many"
-    with pytest.raises(UsageError, match="gap: ") as caught:
+    fields(shown)[column].value = typed
+    with pytest.raises(UsageError, match=f"^{column}: .*{re.escape(said)}") as caught:
         shown.value()
     assert caught.value.remedy == "Correct the field."
 
@@ -109,7 +129,7 @@ def test_a_row_of_an_array_has_a_field_for_each_place() -> None:
     """And stays an array of its type."""
     rows = np.array([[1.0, 2.0, 3.0]], dtype="float32")
     shown = form(rows)
-    fields(shown)["[1]"].value = 9.5
+    fields(shown)["[1]"].value = "9.5"
     np.testing.assert_array_equal(shown.value(), np.array([[1.0, 9.5, 3.0]], dtype="float32"))
     assert shown.value().dtype == "float32"
 
@@ -140,11 +160,20 @@ def test_without_a_signature_anything_can_be_written() -> None:
     assert shown.value() == {"a": [1]}
 
 
-def test_tensors_are_sent_as_they_are() -> None:
-    """They are not edited in a page."""
+def test_tensors_are_written_as_arrays_are() -> None:
+    """And stay tensors of their type."""
     import torch
 
     rows = torch.zeros(1, 2)
+    shown = form(rows)
+    assert shown.value() is rows
+    shown.widget.value = "[[1.5, 2]]"
+    assert torch.equal(shown.value(), torch.tensor([[1.5, 2.0]]))
+
+
+def test_what_nobody_could_read_is_sent_as_it_is() -> None:
+    """A picture has more numbers than a page should be sent."""
+    rows = np.zeros((1, 3, 224, 224))
     shown = form(rows)
     assert isinstance(shown, SampleForm)
     assert shown.value() is rows
