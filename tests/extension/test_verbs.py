@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPResponse
 
 from jupyter_containeriter.errors import EngineUnreachableError
 from jupyter_containeriter.extension.service import Service
+from jupyter_containeriter.session import Session
 
 Fetch = Callable[..., Awaitable[HTTPResponse]]
 
@@ -92,6 +93,26 @@ async def test_the_server_answers_while_it_deploys(
     assert not deploying.done()
     go_on.set()
     assert (await deploying).code == 200
+
+
+async def test_the_server_answers_while_reports_are_drawn(
+    lab: Lab, ask: Fetch, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many: one is drawn, and those who wait for others take no place from anybody."""
+    drawn: list[str] = []
+    go_on = threading.Event()
+
+    def draw(_session: Session, name: str) -> str:
+        drawn.append(name)
+        assert go_on.wait(30)
+        return "<p>"
+
+    monkeypatch.setattr(Session, "report_page", draw)
+    reports = [asyncio.ensure_future(service.report("churn")) for _ in range(20)]
+    assert (await ask("api/overview")).code == 200
+    assert len(drawn) == 1
+    go_on.set()
+    assert await asyncio.gather(*reports) == ["<p>"] * 20
 
 
 async def test_iterations_come_in_pages(lab: Lab, ask: Fetch) -> None:

@@ -79,7 +79,7 @@ class ReportHandler(Handler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """Return the page, which needs nothing else."""
-        page = await self.service.ask(self.service.report, name)
+        page = await self.service.report(name)
         self.content_type = "text/html; charset=utf-8"
         self.set_header("Content-Security-Policy", SANDBOXED)
         self.finish(page)

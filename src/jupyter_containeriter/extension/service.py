@@ -43,7 +43,7 @@ class Service:
         self._make_settings = make_settings
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="containeriter")
         self._lock = threading.Lock()
-        self._drawing = threading.Lock()
+        self._drawing = asyncio.Lock()
         self.overviews = Feed(self._overviews)
 
     async def ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -86,10 +86,13 @@ class Service:
         """Return the last lines that the server of a model wrote."""
         return self.deployment(name).logs(tail)
 
-    def report(self, name: str) -> str:
-        """Draw the report of a model; one at a time, for it takes a processor for seconds."""
-        with self._drawing:
-            return self.session.report_page(name)
+    async def report(self, name: str) -> str:
+        """Draw the report of a model; one at a time, for it takes a processor for seconds.
+
+        Who waits for it waits here, not in a thread: those are for everybody else meanwhile.
+        """
+        async with self._drawing:
+            return await self.ask(lambda: self.session.report_page(name))
 
     # --- streams -----------------------------------------------------------------------------------------------------
 
