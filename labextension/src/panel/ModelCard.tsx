@@ -1,6 +1,7 @@
 import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import { memo, useId } from 'react';
 import type { Api } from '../model/api';
+import { isBad } from '../model/chart';
 import { ago, callUntil, duration, parityMark, statusMark } from '../model/format';
 import type { Live, Model, Working } from '../model/types';
 import type { Execute } from '../tokens';
@@ -80,18 +81,18 @@ function Serving({ live, known }: { live: Live | null; known: boolean }): JSX.El
   );
 }
 
-/** What is proven of what serves (else what became of the last one), where it runs; a failed one after it is told. */
+/** What is proven of what serves (else what became of the last one), where it runs; one that failed or was interrupted after it is told. */
 function Standing({ model, now }: { model: Model; now: number }): JSX.Element {
   const { live, last } = model;
   const parity = live && parityMark(live.parity);
-  const failed = live && last?.status === 'failed' && last.version !== live.version;
+  const mark = last && statusMark(last.status);
   return (
     <div className="jp-ContainerIter-standing">
       {parity ? <Word mark={parity} title={parity.long} /> : null}
       {live ? <span>{[live.engine, live.hot ? 'hot' : ''].filter(Boolean).join(' · ')}</span> : null}
-      {!live && last ? <Word mark={statusMark(last.status)} title={last.error ?? ''} /> : null}
-      {failed ? (
-        <Word mark={{ ...statusMark('failed'), word: `v${last.version} failed` }} title={last.error ?? ''} />
+      {!live && mark ? <Word mark={mark} title={last.error} /> : null}
+      {live && mark && isBad(last) && last.version !== live.version ? (
+        <Word mark={{ ...mark, word: `v${last.version} ${mark.word}` }} title={last.error} />
       ) : null}
       {last?.finished_at ? <span className="jp-ContainerIter-ago">{ago(last.finished_at, now)}</span> : null}
     </div>

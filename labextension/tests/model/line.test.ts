@@ -2,43 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { cell, containerizeLine, isOneWord, restoreLine, type Choice } from '../../src/model/line';
 import { nameFrom, nameProblem } from '../../src/model/names';
 import { curl } from '../../src/model/curl';
+import { lines, names } from './lines.json';
 
 const NO_OPTIONS = { engine: '', memory: '', cpus: 0 };
 const CHOICE: Choice = { variable: 'clf', name: 'wine', sample: 'X_test[:5]', metrics: [], note: '' };
 
-function line(change: Partial<Choice>): string {
-  return containerizeLine({ ...CHOICE, ...change }, NO_OPTIONS);
-}
-
 describe('the line of a cell', () => {
-  it('says what was chosen and nothing else', () => {
-    expect(line({})).toBe('%containerize clf --name wine --sample X_test[:5]');
-    expect(line({ sample: ' ' })).toBe('%containerize clf --name wine');
-  });
-
-  it('gives each metric its own option', () => {
-    const metrics = [
-      { key: 'accuracy', expression: 'acc' },
-      { key: 'f1', expression: 'scores["f1"]' }
-    ];
-    expect(line({ metrics })).toContain('--metric accuracy=acc --metric f1=scores["f1"]');
-  });
-
-  it('leaves spaces inside brackets as they are and quotes others', () => {
-    expect(line({ sample: 'X[["a", "b"]][:5]' })).toContain('--sample X[["a", "b"]][:5]');
-    expect(line({ sample: 'X[:5] + 1' })).toContain('--sample "X[:5] + 1"');
-    expect(line({ metrics: [{ key: 'half', expression: 'a / 2' }] })).toContain('--metric "half=a / 2"');
-  });
-
-  it('always quotes a note, in quotes that it does not hold, on one line', () => {
-    expect(line({ note: 'deeper' })).toContain('--note "deeper"');
-    expect(line({ note: 'a "deep"\ntree' })).toContain(`--note 'a "deep" tree'`);
-    expect(line({ note: `it's "deep"` })).toContain(`--note "it's 'deep'"`);
-  });
-
-  it('writes a value that begins with a dash so that it is no option', () => {
-    expect(line({ note: '- less' })).toContain('--note="- less"');
-    expect(line({ sample: '-X[:5]' })).toContain('--sample=-X[:5]');
+  // That the parser of the magics reads the same from these lines is a test of the Python side.
+  it.each(lines)('is $line', ({ choice, line }) => {
+    expect(containerizeLine({ ...CHOICE, ...choice }, NO_OPTIONS)).toBe(line);
   });
 
   it('adds what the settings give', () => {
@@ -60,7 +32,8 @@ describe('the line of a cell', () => {
 
 describe('a name', () => {
   it('may be what an image reference can hold', () => {
-    expect(['wine', 'wine-2', 'a.b_c', 'a__b', 'a--b'].map(nameProblem)).toEqual([null, null, null, null, null]);
+    expect(names.good.filter(nameProblem)).toEqual([]);
+    expect(names.bad.filter(name => !nameProblem(name))).toEqual([]);
   });
 
   it('is proposed where it cannot be one', () => {

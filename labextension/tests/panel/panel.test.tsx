@@ -87,6 +87,12 @@ describe('the panel', () => {
     expect(screen.getByRole('listitem', { name: 'old' }).textContent).toContain('v1 stopped');
   });
 
+  it('tells that a later version than the one that serves came to nothing', async () => {
+    const { hear } = shown();
+    await hear(overview([model('churn', {}, [row(1), row(2), row(3, { status: 'interrupted' })])]));
+    expect(screen.getByRole('listitem', { name: 'churn' }).textContent).toContain('v3 interrupted');
+  });
+
   it('shows the phase of an iteration under way, and tells of it', async () => {
     const { hear } = shown();
     await hear(overview([model('churn')]));
