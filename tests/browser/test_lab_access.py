@@ -26,7 +26,7 @@ FIRST = "%load_ext jupyter_containeriter\n" + MODELS + "accuracy = 0.9\n%contain
 SECOND = '%containerize mean --name fair --sample rows --metric accuracy=accuracy --note "the same again"'
 
 
-@pytest.fixture(scope="module", params=["Light", "Dark"])
+@pytest.fixture(scope="module", params=["Light", "Dark", "Dark High Contrast"])
 def hands(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -38,7 +38,7 @@ def hands(
     write_notebook(lab, "fair.ipynb", FIRST, SECOND)
     try:
         with JupyterServer(lab, theme=request.param) as server:
-            hands = Hands(browser, server, f"access-{request.param.lower()}")
+            hands = Hands(browser, server, f"access-{request.param.lower().replace(' ', '-')}")
             hands.open("fair.ipynb")
             hands.run_all()
             hands.open_panel()
