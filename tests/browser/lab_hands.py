@@ -40,7 +40,8 @@ class Hands:
     def __init__(self, browser: Browser, server: JupyterServer, pictures: str) -> None:
         self.server = server
         self._pictures = pictures
-        self._context = browser.new_context(viewport={"width": 1400, "height": 1000})
+        # Without a wish of the browser for light or dark, frames take that of their place in the page.
+        self._context = browser.new_context(viewport={"width": 1400, "height": 1000}, color_scheme="null")
         self._context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(30_000)

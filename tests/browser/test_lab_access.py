@@ -15,8 +15,8 @@ AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 #: The parts of the page that are this project's; JupyterLab's own are not judged here.
 OURS = (
-    *(".jp-ContainerIter", ".jp-Dialog-content", ".jp-ContainerIter-logs", "iframe.jp-ContainerIter-report"),
-    *("[data-jp-item-name=containerize]", "[id='jupyter-containeriter:status']"),
+    *(".jp-ContainerIter", ".jp-Dialog-content", ".jp-ContainerIter-logs", ".jp-ContainerIter-report"),
+    *("[data-jp-item-name=containerize]", "[id='jupyter-containeriter:status']", ".containeriter-panel"),
 )
 
 #: What a screen reader calls an element: the one given, or the one that has the focus.
@@ -110,7 +110,24 @@ def test_nothing_serious_is_found_in_logs_and_report(hands: Hands) -> None:
     expect(hands.page.frame_locator("iframe:visible").get_by_role("heading", name="fair")).to_be_visible()
     hands.picture("report")
     assert not violations(hands)
+    theme = hands.page.locator("body").get_attribute("data-jp-theme-light")
+    report = hands.page.frame_locator("iframe:visible").locator("html")
+    assert report.evaluate("() => matchMedia('(prefers-color-scheme: light)').matches") == (theme == "true")
     hands.page.get_by_role("tab", name="fair.ipynb").click()
+
+
+def test_nothing_serious_is_found_in_the_widgets(hands: Hands) -> None:
+    """Each section of the controls below a card, with an answer in the form."""
+    controls = hands.notebook.locator(".containeriter-panel").last
+    controls.get_by_role("button", name="Try it").click()
+    controls.get_by_role("button", name="Predict", exact=True).click()
+    expect(controls.get_by_text("Equal.")).to_be_visible()
+    hands.picture("form")
+    assert not violations(hands)
+    for section, shown in (("Logs", "log"), ("Usage", "img"), ("Charts", "img")):
+        controls.get_by_role("button", name=section, exact=True).click()
+        expect(controls.get_by_role(shown).first).to_be_visible()
+        assert not violations(hands)
 
 
 def test_everything_in_the_panel_is_reached_by_tab(hands: Hands) -> None:

@@ -31,7 +31,8 @@ export function Loading(): JSX.Element {
   );
 }
 
-const EXAMPLE = `${LOAD_EXTENSION}\n%containerize model --sample X[:5]`;
+/** Lines that are broken between words only, where the panel is narrow. */
+const EXAMPLE = [LOAD_EXTENSION.split(' '), ['%containerize', 'model', '--sample', 'X[:5]']];
 
 /** Nothing was ever containerized: how to begin. */
 export function Empty({ onContainerize }: { onContainerize: () => void }): JSX.Element {
@@ -42,7 +43,15 @@ export function Empty({ onContainerize }: { onContainerize: () => void }): JSX.E
       <p>
         Fit a model in a notebook, then press <b>Containerize</b> in its toolbar, or run:
       </p>
-      <pre tabIndex={0}>{EXAMPLE}</pre>
+      <pre>
+        {EXAMPLE.map(words => (
+          <div key={words[0]}>
+            {words.map(word => (
+              <span key={word}>{word} </span>
+            ))}
+          </div>
+        ))}
+      </pre>
       <button type="button" className="jp-ContainerIter-button" onClick={onContainerize}>
         Containerize…
       </button>

@@ -7,6 +7,7 @@ export class ReportWidget extends IFrame {
     private readonly fetchReport: () => Promise<string>
   ) {
     super({ sandbox: [] });
+    this.addClass('jp-ContainerIter-report');
     this.title.label = `Report: ${modelName}`;
     this.title.icon = fileIcon;
     this.frame.title = `Report of ${modelName}`;

@@ -56,24 +56,30 @@ def note_html(text: str) -> str:
 
 
 def log_html(text: str) -> str:
-    """Return what a server wrote."""
+    """Return what a server wrote, scrolled to its end."""
+    # A column that is filled from below begins there, and stays there when lines are added.
+    box = (
+        f"background:{CODE};border-radius:4px;padding:8px 10px;max-height:280px;overflow:auto;"
+        "display:flex;flex-direction:column-reverse"
+    )
     style = (
-        f"background:{CODE};color:inherit;border-radius:4px;padding:8px 10px;margin:0;max-height:280px;overflow:auto;"
-        "white-space:pre-wrap;overflow-wrap:anywhere;font:12px/1.45 var(--jp-code-font-family, monospace)"
+        "color:inherit;background:none;margin:0;white-space:pre-wrap;overflow-wrap:anywhere;"
+        "font:12px/1.45 var(--jp-code-font-family, monospace)"
     )
     shown = escape(text.rstrip()) or "Nothing written yet."
-    return f'<pre role="log" aria-label="Logs" tabindex="0" style="{style}">{shown}</pre>'
+    return f'<div role="log" aria-label="Logs" tabindex="0" style="{box}"><pre style="{style}">{shown}</pre></div>'
 
 
 def value_html(value: Any) -> str:
     """Return a prediction: a table as a table, one of a single row without brackets around it, text as it is."""
     style = (
-        "margin:2px 0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.4 var(--jp-code-font-family, monospace)"
+        "margin:2px 0;max-height:200px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;"
+        "font:13px/1.4 var(--jp-code-font-family, monospace)"
     )
     if type(value).__name__ == "DataFrame":
         return str(value.head(_ROWS).to_html(border=0))
     text = str(_single(value))
-    return f'<pre style="{style}">{escape(text if len(text) <= _LETTERS else f"{text[:_LETTERS]}…")}</pre>'
+    return f'<pre tabindex="0" style="{style}">{escape(text if len(text) <= _LETTERS else f"{text[:_LETTERS]}…")}</pre>'
 
 
 def _single(value: Any) -> Any:
