@@ -16,7 +16,7 @@ export class ReportWidget extends IFrame {
   /** Show it as it is now. */
   async refresh(): Promise<void> {
     if (!this.frame.srcdoc) {
-      this.frame.srcdoc = '<p style="font: 13px system-ui; margin: 16px">Making the report…</p>';
+      this.frame.srcdoc = MAKING;
     }
     this.frame.srcdoc = await this.fetchReport();
   }
@@ -25,3 +25,7 @@ export class ReportWidget extends IFrame {
     return this.node.querySelector('iframe')!;
   }
 }
+
+const MAKING =
+  '<meta name="color-scheme" content="light dark">' +
+  '<p style="font: 13px system-ui; margin: 16px">Making the report…</p>';

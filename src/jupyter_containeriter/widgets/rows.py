@@ -96,7 +96,7 @@ class TextForm:
     def __init__(self, rows: Any, text: str) -> None:
         self._rows = rows
         hint = "What the model takes, as JSON: [[1.5, 2.0]]"
-        self.widget = ipywidgets.Textarea(value=text, placeholder=hint, tooltip="Input as JSON", **_AREA)
+        self.widget = ipywidgets.Textarea(value=text, placeholder=hint, description="JSON", tooltip=hint, **_AREA)
         self._given = text
 
     def value(self) -> Any:

@@ -63,7 +63,7 @@ def log_html(text: str) -> str:
         "display:flex;flex-direction:column-reverse"
     )
     style = (
-        "color:inherit;background:none;margin:0;white-space:pre-wrap;overflow-wrap:anywhere;"
+        "flex:none;color:inherit;background:none;margin:0;white-space:pre-wrap;overflow-wrap:anywhere;"
         "font:12px/1.45 var(--jp-code-font-family, monospace)"
     )
     shown = escape(text.rstrip()) or "Nothing written yet."
