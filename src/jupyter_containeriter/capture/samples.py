@@ -62,7 +62,8 @@ def tables_in(variables: Iterable[tuple[str, Any]]) -> list[Table]:
             continue
         if table is not None:
             found.append(table)
-    return sorted(found, key=lambda table: _preference(table.variable))
+    # A single row, such as a message in a list, is seldom what a model was made for.
+    return sorted(found, key=lambda table: (_preference(table.variable), table.shape[0] == 1))
 
 
 def expressions_for(

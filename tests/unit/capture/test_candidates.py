@@ -249,7 +249,7 @@ def test_rows_are_taken_by_position() -> None:
 def test_samples_tell_the_shape_of_their_rows() -> None:
     """There may be fewer than five; what holds none is no sample."""
     found = find_candidates({"X": FRAME.iloc[:3], "empty": FRAME.iloc[:0], "texts": ["a"], "numbers": [1, 2]})
-    assert [(table.expression, table.shape) for table in found.samples] == [("texts[:5]", (1,)), ("X[:5]", (3, 2))]
+    assert [(table.expression, table.shape) for table in found.samples] == [("X[:5]", (3, 2)), ("texts[:5]", (1,))]
 
 
 def test_metrics_are_finite_numbers_with_the_name_of_one() -> None:
@@ -303,3 +303,11 @@ def test_models_that_were_containerized_come_first_under_their_names() -> None:
         ("forest", "forest"),
         ("unfit", "trees"),
     ]
+
+
+def test_a_list_of_one_text_is_proposed_after_those_with_more() -> None:
+    """Errors and names are kept in lists, too; what is called a sample is one, however short."""
+    found = find_candidates({"docs": ["good day", "bad night"], "errors": ["no"]}).samples
+    assert [sample.variable for sample in found] == ["docs", "errors"]
+    found = find_candidates({"docs": ["good day", "bad night"], "sample": ["no"]}).samples
+    assert [sample.variable for sample in found] == ["sample", "docs"]
