@@ -124,7 +124,7 @@ def compare_versions(session: Session, name: str, before: int, after: int) -> Ve
     NotFoundError
         There is no such version.
     """
-    one, other = (session.row(check_name(name), version) for version in (before, after))
+    one, other = (session.versions.row(check_name(name), version) for version in (before, after))
     facts = {called: (getattr(one, column), getattr(other, column)) for called, column in _FACTS.items()}
     stored = [stored_document(session.cache, row) for row in (one, other)]
     images = [image for image, _ in stored if image is not None]

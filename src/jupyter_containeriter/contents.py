@@ -204,7 +204,7 @@ def imaged_iteration(session: Session, name: str, version: int | None) -> Iterat
         There is no such version, or no image of it.
     """
     session.reconciler.reconcile()
-    iteration = session.row(name, version)
+    iteration = session.versions.row(name, version)
     if not iteration.image_digest:
         raise NotFoundError(
             f"{name}:{iteration.version} is {iteration.status}: no image was built for it.",

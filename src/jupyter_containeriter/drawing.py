@@ -24,7 +24,7 @@ def draw(session: Session, kind: str, name: str | None, options: dict[str, Any])
     """
     needed = analytics.needs(kind, options)
     session.reconciler.reconcile()
-    session.check_known(name)
+    session.versions.check_known(name)
     history = session.history
     return analytics.plot(
         kind,

@@ -99,7 +99,7 @@ def export(session: Session, path: str, name: str | None) -> Exported:
         The path ends with neither ``.parquet`` nor ``.csv``, cannot be written, or pyarrow is missing for Parquet.
     """
     session.reconciler.reconcile()
-    session.check_known(name)
+    session.versions.check_known(name)
     target = Path(path).expanduser()
     count = session.history.export(target, name)
     return Exported(target, count, target.stat().st_size)

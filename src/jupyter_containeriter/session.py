@@ -7,17 +7,17 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from jupyter_containeriter.clock import CellClock
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.engines.select import reachable_engines, select_engine
-from jupyter_containeriter.errors import NotFoundError, UsageError
+from jupyter_containeriter.errors import NotFoundError
 from jupyter_containeriter.handles import HandleStore
 from jupyter_containeriter.history import History
 from jupyter_containeriter.locks import NameLocks
@@ -27,7 +27,8 @@ from jupyter_containeriter.progress import Progress, Silent
 from jupyter_containeriter.reconciliation import Reconciler
 from jupyter_containeriter.settings import ContainerIter
 from jupyter_containeriter.standing import Standing
-from jupyter_containeriter.types import PROMOTED, RUNNABLE, Container, Iteration, Limits, Status
+from jupyter_containeriter.types import PROMOTED, Container, Limits
+from jupyter_containeriter.versions import Versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,6 +69,7 @@ class Session:
         self.host = socket.gethostname()
         self.locks = NameLocks(settings.data_path / "locks")
         self.standing = Standing(self)
+        self.versions = Versions(self)
         self.reconciler = Reconciler(self)
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ class Session:
         name, version = parse_reference(reference)
         progress = progress or Silent()
         self.reconciler.reconcile()
-        iteration = self.find(name, version)
+        iteration = self.versions.find(name, version)
         serving = self.standing.serving(name)
         options = replace(self._options_of_live(serving), fresh=fresh)
         with self.locks.exclusive(name), recorded(self, iteration, serving, progress):
@@ -305,20 +307,12 @@ class Session:
         from jupyter_containeriter.show.iterations import Iterations
 
         self.reconciler.reconcile()
-        self.check_known(name)
+        self.versions.check_known(name)
         frame = self.history.frame(name, last if where is None else None)
         if where is not None:
             frame = chosen(frame, where)
             frame = frame.tail(len(frame) if last is None else last).reset_index(drop=True)
-        return Iterations.of(frame, self.params_before)
-
-    def params_before(self, name: str, version: int) -> Mapping[str, Any] | None:
-        """Return the params of the last version before one of which there is an image; None without such a version.
-
-        Other ways of deploying know no params by themselves: a version of theirs has not lost any.
-        """
-        earlier = self.history.latest(name, get_args(Status), before=version)
-        return None if earlier is None else earlier.params
+        return Iterations.of(frame, self.versions.params_before)
 
     def compare(self, name: str, before: int, after: int) -> VersionChanges:
         """Tell what changed; see :func:`jupyter_containeriter.comparison.compare_versions`."""
@@ -398,56 +392,6 @@ class Session:
         from jupyter_containeriter.reporting import page
 
         return page(self, name)
-
-    # --- what is known ------------------------------------------------------------------------------------------------
-
-    def check_known(self, name: str | None) -> None:
-        """Raise NotFoundError where the history has no model of that name."""
-        if name is not None and check_name(name) not in (known := self.history.names()):
-            self.history.check()
-            raise NotFoundError(
-                f"There is no model {name} in the history.", f"There are: {', '.join(known) or 'none'}."
-            )
-
-    def row(self, name: str, version: int | None) -> Iteration:
-        """Return a version however it ended, or the newest one that may run.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        """
-        iteration = self.history.latest(name, RUNNABLE) if version is None else self.history.get(name, version)
-        if iteration is None:
-            # What is not found while the history is away may be there all the same.
-            self.history.check()
-            wanted = name if version is None else f"{name}:{version}"
-            known = f"See %iterations {name}." if name in self.history.names() else "See %iterations."
-            raise NotFoundError(f"There is no {wanted}.", known)
-        return iteration
-
-    def find(self, name: str, version: int | None) -> Iteration:
-        """Return a version that may run, or the newest one.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        UsageError
-            It failed, so it was never proven.
-        """
-        iteration = self.row(name, version)
-        if iteration.status not in RUNNABLE:
-            raise UsageError(
-                f"{name}:{iteration.version} was never proven (status: {iteration.status}).",
-                f"Choose a version that is verified, deployed or built: see %iterations {name}.",
-            )
-        if not iteration.image_digest:
-            raise UsageError(
-                f"{name}:{iteration.version} was deployed by another way ({iteration.method}): it has no image.",
-                f"Choose a version that was containerized: see %iterations {name}.",
-            )
-        return iteration
 
     def remarks(self) -> list[str]:
         """Say what :meth:`deployments` could not look at, and what should run and does not."""

@@ -278,7 +278,7 @@ def _check_path(path: str, file: Path, *, layout: bool) -> None:
 def _stored(session: Session, reference: str) -> tuple[Iteration, Image]:
     name, version = parse_reference(reference)
     session.reconciler.reconcile()
-    iteration = session.find(name, version)
+    iteration = session.versions.find(name, version)
     image = stored_image(iteration.image_digest, iteration.image_reference, session.cache)
     if image is None:
         raise NotFoundError(

@@ -165,7 +165,7 @@ def _config(session: Session) -> dict[str, Any]:
 
 
 def _iterations(session: Session, name: str, last: int, before: int) -> dict[str, Any]:
-    session.check_known(name)
+    session.versions.check_known(name)
     return {"iterations": rows(session, name, last, before), "total": session.history.counts().get(name, 0)}
 
 

@@ -291,7 +291,7 @@ class Road:
         """Return the params that are not those of the version before, where that one has some."""
         iteration = self._record.iteration
         with suppress(HistoryError):
-            before = self._session.params_before(iteration.name, iteration.version)
+            before = self._session.versions.params_before(iteration.name, iteration.version)
             if before and iteration.params:
                 return changed(before, iteration.params)
         return {}

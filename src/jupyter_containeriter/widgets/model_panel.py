@@ -58,7 +58,7 @@ def panel_of(name: str) -> Panel:
         There is no such model in the history.
     """
     session = kernel.session()
-    session.check_known(name)
+    session.versions.check_known(name)
     key = (id(session), name)
     if key not in _panels:
         _panels[key] = Panel(session, name)
