@@ -94,4 +94,6 @@ def test_a_panel_lives_as_long_as_its_kernel(browser: Browser, server: JupyterSe
     said = gone.evaluate("(panel) => getComputedStyle(panel, '::before').content")
     assert "Run the cell again" in said
     expect(page.locator(".containeriter-card").first).to_contain_text("mean:1")
+    # JupyterLab's own, where the last words of the old kernel come after its end.
+    watch.forgive("Comm not found for comm id")
     watch.assert_quiet()

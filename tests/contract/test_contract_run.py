@@ -118,12 +118,12 @@ def test_logs_end_with_the_last_lines(bench: Bench) -> None:
 
 @needs_a_server
 def test_stats_measure_memory_and_cpu(bench: Bench) -> None:
-    """A busy container uses some memory within its limit, and CPU."""
+    """A busy container uses some memory within its limit, and CPU whenever the machine has some for it."""
     container = bench.run({"TEST_BUSY": "1"})
     bench.get(container)
     stats = bench.engine.stats(container.id)
     assert 0 < stats.memory_bytes < stats.memory_limit_bytes == 128 * 1024**2
-    assert stats.cpu_percent > 0
+    assert bench.until(lambda: bench.engine.stats(container.id).cpu_percent > 0 or None)
 
 
 @needs_a_server
