@@ -42,6 +42,12 @@ class UsageError(ContainerIterError):
     default_remedy = "See %containerize? for the options."
 
 
+class TooLargeError(UsageError):
+    """A request has more than passes through Jupyter. Send less at once."""
+
+    default_remedy = "Send fewer rows at once, or ask the deployment's own port."
+
+
 class NotFoundError(ContainerIterError):
     """No such model, version or deployment. List what there is with ``%iterations`` or ``%deployments``."""
 
@@ -100,6 +106,18 @@ class StartError(EngineError):
     """The container started and ended, or never became ready. The message ends with its last log lines."""
 
     default_remedy = "Read the log lines above: they are the server's own words."
+
+
+class NotServingError(EngineError):
+    """The container of a model has ended. Deploy it again."""
+
+    default_remedy = "Deploy it again (%deploy)."
+
+
+class UnansweredError(EngineError):
+    """The container of a model runs and does not answer. Read its logs."""
+
+    default_remedy = "Read its logs."
 
 
 class ParityError(ContainerIterError):

@@ -16,12 +16,13 @@ from jupyter_containeriter.errors import (
     BusyError,
     CaptureError,
     ContainerIterError,
-    EngineError,
     EngineUnreachableError,
     HistoryError,
     NotFoundError,
+    NotServingError,
     ParityError,
     RestoreError,
+    TooLargeError,
     UsageError,
 )
 from jupyter_containeriter.extension.service import Service
@@ -33,18 +34,6 @@ SERVICE = "containeriter_service"
 JSON = "application/json"
 #: For pages that hold what others wrote: nothing in them runs or is sent, and they have no part in Jupyter's origin.
 SANDBOXED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-
-
-class NotServingError(EngineError):
-    """The container of a model has ended. Deploy it again."""
-
-
-class UnansweredError(EngineError):
-    """The container of a model does not answer. Look at its logs."""
-
-
-class TooLargeError(UsageError):
-    """More than what passes through Jupyter. Send less at once."""
 
 
 _STATUSES: tuple[tuple[type[ContainerIterError], int], ...] = (

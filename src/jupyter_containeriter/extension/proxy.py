@@ -11,15 +11,9 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders, parse_response_start_line
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
+from jupyter_containeriter.errors import NotServingError, TooLargeError, UnansweredError
 from jupyter_containeriter.extension import forwarding
-from jupyter_containeriter.extension.answers import (
-    SANDBOXED,
-    Handler,
-    NotServingError,
-    TooLargeError,
-    UnansweredError,
-    allowed,
-)
+from jupyter_containeriter.extension.answers import SANDBOXED, Handler, allowed
 from jupyter_containeriter.extension.line import Line
 from jupyter_containeriter.extension.service import Service
 from jupyter_containeriter.serving.documentation import page
@@ -151,10 +145,7 @@ class ProxyHandler(Handler):
     async def _forward(self, name: str) -> None:
         path, query = self._path, forwarding.checked_query(self.request.query)
         if len(self.request.body) > _MOST_ASKED_BYTES:
-            raise TooLargeError(
-                f"More than {_MOST_ASKED_BYTES // 1024**2} MB do not pass through Jupyter.",
-                "Send fewer rows at once, or ask the deployment's own port.",
-            )
+            raise TooLargeError(f"More than {_MOST_ASKED_BYTES // 1024**2} MB do not pass through Jupyter.")
         target = await self._targets.find(name)
         request = HTTPRequest(
             f"{target.url}/{path}{'?' if query else ''}{query}",
@@ -210,7 +201,7 @@ class ProxyHandler(Handler):
 
     def _break(self, name: str, error: Exception) -> None:
         if not self._headers_written and not self._is_gone:
-            raise UnansweredError(f"The container of {name} does not answer: {error}.", "Read its logs.") from error
+            raise UnansweredError(f"The container of {name} does not answer: {error}.") from error
         # Nobody is to take half an answer for a whole one.
         self.detach().close()
 

@@ -133,7 +133,7 @@ def test_blocks_do_not_nest(lab: Lab) -> None:
 def test_a_block_holds_its_name(lab: Lab) -> None:
     """Neither another kernel nor a call within the block works on its name meanwhile."""
     with lab.session.iteration("churn", _METHOD):
-        with pytest.raises(BusyError, match="Another kernel"):
+        with pytest.raises(BusyError, match="Somebody else is working on churn"):
             lab.kernel().containerize(lab.request(), RunOptions())
         with pytest.raises(BusyError, match="This kernel"):
             lab.containerize(3)
