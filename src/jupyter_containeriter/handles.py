@@ -87,7 +87,8 @@ class HandleStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._promoted = directory / "promoted"
+        #: Where promises are kept: a file for each name, written anew when something else is to serve it.
+        self.promoted = directory / "promoted"
 
     def save(self, container_id: str, handle: Handle) -> None:
         """Keep a container's handle.
@@ -120,12 +121,12 @@ class HandleStore:
 
     def promote(self, name: str, promise: Promise) -> None:
         """Note durably what serves the name from now on."""
-        self._write(self._promoted / name, json.dumps(asdict(promise)))
+        self._write(self.promoted / name, json.dumps(asdict(promise)))
 
     def promise(self, name: str) -> Promise | None:
         """Return what was promoted last, None where nothing was."""
         try:
-            text = (self._promoted / name).read_text()
+            text = (self.promoted / name).read_text()
         except FileNotFoundError:
             return None
         # Early versions noted the container's id and nothing else.
@@ -133,18 +134,14 @@ class HandleStore:
             return Promise(text) if text else None
         return Promise(**_known(Promise, text))
 
-    def promise_path(self, name: str) -> Path:
-        """Return the file that changes when something else is to serve the name."""
-        return self._promoted / name
-
     def promises(self) -> dict[str, Promise]:
         """Return what was promised, by name."""
-        names = [path.name for path in self._promoted.glob("*") if not self._is_half(path)]
+        names = [path.name for path in self.promoted.glob("*") if not self._is_half(path)]
         return {name: promise for name in sorted(names) if (promise := self.promise(name)) is not None}
 
     def release(self, name: str) -> None:
         """Forget what was promised for a name: it is not to be served any more."""
-        (self._promoted / name).unlink(missing_ok=True)
+        (self.promoted / name).unlink(missing_ok=True)
 
     def serving(self, container: Container) -> Handle:
         """Return a container's handle, with schema and example of the version that it serves now."""
@@ -173,7 +170,7 @@ class HandleStore:
             path for path in self._directory.glob("*") if path.is_file() and self._is_gone(path, containers, engines)
         ]
         left = {path.name for path in self._directory.glob("*") if path not in gone}
-        promoted = (path for path in self._promoted.glob("*") if path.name not in names)
+        promoted = (path for path in self.promoted.glob("*") if path.name not in names)
         return [*gone, *(path for path in promoted if self._is_half(path) or self._container(path.name) not in left)]
 
     def _container(self, name: str) -> str:

@@ -28,7 +28,7 @@ class NameLocks:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._locks: dict[str, FileLock] = {}
 
     @contextmanager
@@ -60,7 +60,7 @@ class NameLocks:
             ) from error
         except OSError as error:
             raise EngineError(
-                f"The state of deployments cannot be kept in {self._directory}: {error}.",
+                f"The state of deployments cannot be kept in {self.directory}: {error}.",
                 "Make the place writable, or point CONTAINERITER_DATA_DIR to another one.",
             ) from error
         try:
@@ -74,10 +74,10 @@ class NameLocks:
 
         Where the directory cannot be written, it holds for this process.
         """
-        path = self._directory / "owner"
+        path = self.directory / "owner"
         with suppress(OSError, Timeout):
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._directory / ".owner.lock", timeout=_PATIENCE_SECONDS):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.directory / ".owner.lock", timeout=_PATIENCE_SECONDS):
                 if not path.exists():
                     part = path.with_suffix(".part")
                     part.write_text(uuid.uuid4().hex)
@@ -95,10 +95,10 @@ class NameLocks:
 
     def heartbeat(self, name: str) -> Heartbeat:
         """Return the note that whoever holds the name leaves beside the lock."""
-        return Heartbeat(self._directory, name)
+        return Heartbeat(self.directory, name)
 
     def _lock(self, name: str) -> FileLock:
         if name not in self._locks:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._locks[name] = FileLock(self._directory / f"{name}.lock")
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._locks[name] = FileLock(self.directory / f"{name}.lock")
         return self._locks[name]

@@ -11,11 +11,12 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
 from jupyter_containeriter.plurals import counted
 from jupyter_containeriter.road.record import interrupted
-from jupyter_containeriter.types import CALL_PHASES, PHASES, PROMOTED, RUNNABLE, Container, Iteration
+from jupyter_containeriter.types import CALL_PHASES, PHASES, RUNNABLE, Container, Iteration
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
@@ -114,11 +115,10 @@ def _model(session: Session, name: str, total: int, live: Document | None, held:
 
 def _working(session: Session, row: Iteration) -> Document:
     sign = session.locks.heartbeat(row.name).last(row.id)
-    seconds = dict(sign.seconds) if sign else {}
     return {
         "version": row.version,
-        "phase": next(reversed(seconds), ""),
-        "seconds": seconds,
+        "phase": sign.phase if sign else "",
+        "seconds": dict(sign.seconds) if sign else {},
         "since": (sign.at if sign else row.started_at).isoformat(),
     }
 
@@ -136,28 +136,23 @@ def _serving(session: Session, remarks: list[str]) -> dict[str, Document]:
             remarks.append(error.message)
     with suppress(EngineError):
         remarks += filter(None, [session.standing.unreachable()])
-    iterations = session.standing.iterations_of([container for _, container in pairs])
-    return {
-        container.name: _live(session, iterations[container.iteration], container)
-        for _, container in reversed(pairs)
-        if container.iteration in iterations
-        and iterations[container.iteration].status in PROMOTED
-        and session.standing.serves(container)
-    }
+    # The newest container of a name is the first one.
+    return {live.name: _live(live) for live in reversed(session.standing.deployments(pairs))}
 
 
-def _live(session: Session, iteration: Iteration, container: Container) -> Document:
+def _live(deployment: Deployment) -> Document:
+    assert deployment.container is not None
     return {
-        "version": container.version,
-        "status": iteration.status,
-        "parity": iteration.parity,
-        "engine": container.engine,
-        "running": container.running,
-        "hot": iteration.hot,
-        "started_at": _time(container.started_at),
-        "url": f"http://127.0.0.1:{container.port}" if container.running else "",
-        "proxy": f"containeriter/proxy/{container.name}/",
-        "example": session.handles.serving(container).example,
+        "version": deployment.container.version,
+        "status": deployment.iteration.status,
+        "parity": deployment.parity,
+        "engine": deployment.engine,
+        "running": deployment.container.running,
+        "hot": deployment.iteration.hot,
+        "started_at": _time(deployment.container.started_at),
+        "url": deployment.url,
+        "proxy": f"containeriter/proxy/{deployment.name}/",
+        "example": deployment.example,
     }
 
 

@@ -287,15 +287,7 @@ class Session:
         """Return what runs now, as the engines report it, by name."""
         self.reconciler.reconcile()
         self.reconciler.keep_promises()
-        pairs = self.standing.containers()
-        iterations = self.standing.iterations_of([container for _, container in pairs])
-        found = [
-            Deployment.of(iterations[container.iteration], engine, container, self.handles)
-            for engine, container in pairs
-            if container.iteration in iterations
-            and iterations[container.iteration].status in PROMOTED
-            and self.standing.serves(container)
-        ]
+        found = self.standing.deployments(self.standing.containers())
         return sorted(found, key=lambda deployment: deployment.name)
 
     def iterations(self, name: str | None = None, last: int | None = None, where: str | None = None) -> Iterations:

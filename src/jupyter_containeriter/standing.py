@@ -56,13 +56,17 @@ class Standing:
 
     def deployment(self, name: str) -> Deployment | None:
         """Return what serves a name, running or not; None where nothing does that was verified. Nothing is changed."""
-        pairs = [pair for pair in self.live(name) if self.serves(pair[1])]
-        iterations = self.iterations_of([container for _, container in pairs])
-        for engine, container in pairs:
-            iteration = iterations.get(container.iteration)
-            if iteration is not None and iteration.status in PROMOTED:
-                return Deployment.of(iteration, engine, container, self._session.handles)
-        return None
+        return next(iter(self.deployments(self.live(name))), None)
+
+    def deployments(self, pairs: Collection[tuple[Engine, Container]]) -> list[Deployment]:
+        """Return those of these containers that serve a version which was promoted, in their order."""
+        serving = [(engine, container) for engine, container in pairs if self.serves(container)]
+        iterations = self.iterations_of([container for _, container in serving])
+        return [
+            Deployment.of(iteration, engine, container, self._session.handles)
+            for engine, container in serving
+            if (iteration := iterations.get(container.iteration)) is not None and iteration.status in PROMOTED
+        ]
 
     def remove(self, engine: Engine, container: Container) -> None:
         """Stop a container and forget its token."""

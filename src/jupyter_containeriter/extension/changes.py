@@ -10,8 +10,9 @@ from pathlib import Path
 
 from jupyter_containeriter.engines.base import Engine
 from jupyter_containeriter.errors import ContainerIterError, EngineError
+from jupyter_containeriter.heartbeat import SUFFIX
 from jupyter_containeriter.session import Session
-from jupyter_containeriter.watching import PolledWatch, Watch
+from jupyter_containeriter.watching import PolledWatch, Watch, written
 
 _FILES_SECONDS = 0.5
 #: A history on a server is asked, not just looked at.
@@ -69,7 +70,7 @@ class Changes:
             self.close()
 
     def _promises(self, session: Session) -> Hashable:
-        return _written(session.settings.data_path / "handles" / "promoted")
+        return _written(session.handles.promoted)
 
     def _work(self, session: Session) -> Hashable:
         """Look at the signs of life of whoever works, and whether they still do."""
@@ -77,7 +78,7 @@ class Changes:
         for name in sorted(self.working):
             with suppress(EngineError):
                 busy.append(session.locks.is_busy(name))
-        return _written(session.settings.data_path / "locks", ".beat"), tuple(busy)
+        return _written(session.locks.directory, SUFFIX), tuple(busy)
 
     def _listening(self, session: Session) -> Hashable:
         """Listen to every engine that answers by now; return to which."""
@@ -98,7 +99,7 @@ def _written(directory: Path, suffix: str = "") -> Hashable:
     """Return what is another value once a file of a directory was written, came or went."""
     try:
         with os.scandir(directory) as entries:
-            found = [(entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.name.endswith(suffix)]
+            found = [(entry.name, written(Path(entry.path))) for entry in entries if entry.name.endswith(suffix)]
     except OSError:
         return ()
     return tuple(sorted(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from tornado.web import HTTPError
@@ -63,14 +64,7 @@ class StatsHandler(Handler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """Measure it now."""
-        stats = await self.service.ask(lambda: self.service.deployment(name).stats())
-        self.finish(
-            {
-                "memory_bytes": stats.memory_bytes,
-                "memory_limit_bytes": stats.memory_limit_bytes,
-                "cpu_percent": stats.cpu_percent,
-            }
-        )
+        self.finish(asdict(await self.service.ask(lambda: self.service.deployment(name).stats())))
 
 
 class ReportHandler(Handler):
@@ -147,16 +141,7 @@ class UnknownHandler(Handler):
 
 
 def _config(session: Session) -> dict[str, Any]:
-    settings = [
-        {
-            "name": setting.name,
-            "value": setting.value,
-            "source": setting.source,
-            "variable": setting.variable,
-            "help": setting.help,
-        }
-        for setting in session.settings.table()
-    ]
+    settings = [asdict(setting) for setting in session.settings.table()]
     try:
         engine = engine_in_use(session)
     except ContainerIterError:

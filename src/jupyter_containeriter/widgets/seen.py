@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_containeriter.deployment import Deployment
 from jupyter_containeriter.errors import ContainerIterError
 from jupyter_containeriter.overview import rows
+from jupyter_containeriter.types import CALL_PHASES
+from jupyter_containeriter.watching import written
 
 if TYPE_CHECKING:
     from jupyter_containeriter.session import Session
@@ -67,15 +68,8 @@ def look(session: Session, name: str) -> Seen:
 
 def marks(session: Session, name: str) -> Hashable:
     """Return what is another value when something happened to a model, wherever it was done; it costs little."""
-    sign = session.settings.data_path / "locks" / f"{name}.beat"
-    return session.history.pulse(), _written(session.handles.promise_path(name)), _written(sign)
-
-
-def _written(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+    sign = session.locks.heartbeat(name).path
+    return session.history.pulse(), written(session.handles.promoted / name), written(sign)
 
 
 def _rows(session: Session, name: str) -> tuple[tuple[tuple[int, str], ...], tuple[int, str], str]:
@@ -89,4 +83,4 @@ def _phase(session: Session, name: str, version: int) -> str:
     """Return the phase that an iteration under way was in last."""
     row = session.history.get(name, version)
     sign = session.locks.heartbeat(name).last(row.id) if row else None
-    return list(sign.seconds)[-1] if sign and sign.seconds else "capture"
+    return (sign.phase if sign else "") or CALL_PHASES[0]
